@@ -1,0 +1,78 @@
+"""Where things lie: ``DATA_ROOT``, ``CACHE_DIR`` and the folders below them.
+
+``DATA_ROOT`` and ``CACHE_DIR`` are looked up at every access, so that a changed environment is
+seen and that importing this module needs no environment at all. ``from posepile.paths import
+DATA_ROOT`` raises :class:`posepile.errors.DataRootError` (a ``KeyError``) if it is unset.
+"""
+
+import os
+import os.path as osp
+
+from posepile.errors import DataRootError
+
+
+def data_root() -> str:
+    """The parent directory of all dataset directories, from the environment variable DATA_ROOT.
+
+    Raises:
+        DataRootError: if the variable is unset or empty.
+    """
+    root = os.environ.get('DATA_ROOT')
+    if not root:
+        raise DataRootError(
+            'The environment variable DATA_ROOT is not set. Set it to the directory that holds '
+            '(or shall hold) the dataset directories: export DATA_ROOT=/path/to/data'
+        )
+    return osp.abspath(root)
+
+
+def check_data_root() -> str:
+    """Return :func:`data_root` after checking that it is a directory in which we may write.
+
+    Raises:
+        DataRootError: if it is unset, no directory, or not writable.
+    """
+    root = data_root()
+    if not osp.isdir(root):
+        raise DataRootError(
+            f'DATA_ROOT={root} is not an existing directory. Create it (mkdir -p {root}) or set '
+            'the environment variable DATA_ROOT to another one.'
+        )
+    if not os.access(root, os.W_OK | os.X_OK):
+        raise DataRootError(
+            f'DATA_ROOT={root} is not writable for this user. Change its permissions or set the '
+            'environment variable DATA_ROOT to another directory.'
+        )
+    return root
+
+
+def cache_dir() -> str:
+    """Directory of cached files: ``$CACHE_DIR``, by default ``$DATA_ROOT/cache``."""
+    return os.environ.get('CACHE_DIR') or osp.join(data_root(), 'cache')
+
+
+def packed_paths(name: str) -> tuple[str, str]:
+    """Paths of the annotation and the image archive of the packed dataset ``name``."""
+    folder = osp.join(data_root(), 'packed', name)
+    return osp.join(folder, 'annotations.barecat'), osp.join(folder, 'images.barecat')
+
+
+def state_dir(name: str) -> str:
+    """Directory of what is known about the work on dataset ``name``: steps, shards, logs."""
+    return osp.join(data_root(), '.posepile', name)
+
+
+def ensure_absolute_path(path, root=None) -> str:
+    """``path`` below ``root`` (default DATA_ROOT); unchanged if absolute or if root is empty."""
+    path = os.fspath(path)
+    if root is None:
+        root = data_root()
+    return path if osp.isabs(path) or not root else osp.join(root, path)
+
+
+def __getattr__(name):
+    if name == 'DATA_ROOT':
+        return data_root()
+    if name == 'CACHE_DIR':
+        return cache_dir()
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

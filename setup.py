@@ -1,0 +1,43 @@
+from setuptools import find_packages, setup
+
+# The same list stands in environment.yml; tests/test_packaging.py compares the two.
+REQUIREMENTS = [
+    'numpy',
+    'scipy',
+    'opencv-python',
+    'pycocotools',
+    'simplepyutils',
+    'barecat>=0.3',
+    'deltacamera>=0.9',
+    'boxlib>=0.4',
+    'rlemasklib>=0.8',
+    'msgpack',
+    'msgpack-numpy',
+    'simplejpeg',
+    'av',
+    'ezc3d',
+    'requests',
+    'rich',
+    'tqdm',
+    'matplotlib',
+    'numba',
+    'torch',
+    'torchvision',
+    'ultralytics',
+    'tomli; python_version < "3.11"',
+]
+
+TEST_REQUIREMENTS = ['pytest', 'pytest-xdist', 'hypothesis', 'pyyaml']
+
+setup(
+    name='posepile',
+    version='0.1.0',
+    description='Every 3D human pose dataset, turned into one: crops, cameras, joints, masks.',
+    license='MIT',
+    python_requires='>=3.10',
+    packages=find_packages(include=['posepile', 'posepile.*']),
+    package_data={'posepile': ['functions.sh'], 'posepile.ds': ['*/dataset.toml', '*/main.sh']},
+    install_requires=REQUIREMENTS,
+    extras_require={'test': TEST_REQUIREMENTS},
+    entry_points={'console_scripts': ['posepile=posepile.cli:main']},
+)
