@@ -1,0 +1,193 @@
+"""Barecat archives: written whole or not at all, with bytes that depend on the content alone.
+
+An archive is ``<path>`` (SQLite index) and ``<path>-shard-00000`` ... (contents end to end).
+"""
+
+import contextlib
+import errno
+import glob
+import os
+import sqlite3
+import threading
+
+import barecat
+
+from posepile.errors import ArchiveError
+
+
+class ArchiveWriter:
+    """Write an archive under a temporary name; it appears at ``path`` when closed without error.
+
+    As a context manager it discards everything if the block raises. Files must be added in an
+    order that depends on the content only: then equal contents give equal bytes (times, owners
+    and SQLite's edit history are left out).
+
+    Args:
+        path: where the archive shall be. An archive already there stays untouched until the new
+            one is complete.
+
+    Raises:
+        ArchiveError: if the disk is full.
+    """
+
+    def __init__(self, path):
+        self.path = os.fspath(path)
+        self._partial = f'{self.path}.partial'
+        remove_archive(self._partial)
+        os.makedirs(os.path.dirname(self.path) or '.', exist_ok=True)
+        with explain_disk_errors(self.path):
+            self._barecat = barecat.Barecat(self._partial, readonly=False)
+
+    def add(self, key: str, data: bytes):
+        """Append the file ``key``. Raises FileExistsError if it is there already."""
+        with explain_disk_errors(self.path):
+            self._barecat.add(key, data=data)
+
+    def close(self):
+        """Complete the archive and put it in place, replacing an earlier one."""
+        with explain_disk_errors(self.path):
+            self._barecat.close()
+            clean_index = f'{self._partial}.index'
+            _rewrite_index(self._partial, clean_index)
+            # The index is what makes an archive, so it goes first and comes back last: a reader
+            # never sees an index over the contents of another archive.
+            remove_archive(self.path)
+            for shard in sorted(glob.glob(f'{glob.escape(self._partial)}-shard-*')):
+                os.replace(shard, self.path + shard[len(self._partial) :])
+            os.replace(clean_index, self.path)
+            os.remove(self._partial)
+
+    def discard(self):
+        """Remove what has been written."""
+        with contextlib.suppress(OSError, sqlite3.Error):  # closing flushes: the disk may be full
+            self._barecat.close()
+        remove_archive(self._partial)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, exc_type, exc, traceback):
+        if exc_type is not None:
+            self.discard()
+            return
+        try:
+            self.close()
+        except BaseException:
+            self.discard()
+            raise
+
+
+def remove_archive(path):
+    """Delete the archive at ``path`` (index first) and its temporary files, if there are any."""
+    escaped = glob.escape(os.fspath(path))
+    for file in [path, *glob.glob(f'{escaped}-*'), *glob.glob(f'{escaped}.index*')]:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(file)
+
+
+def archive_size(path) -> int:
+    """Bytes of the index and all shards."""
+    shards = glob.glob(f'{glob.escape(os.fspath(path))}-shard-*')
+    return sum(os.path.getsize(p) for p in [path, *shards])
+
+
+_local = threading.local()
+
+
+def open_reader(path) -> barecat.Barecat:
+    """A read-only handle of the archive, one per process and thread, reused by later calls.
+
+    A forked child opens its own: file positions and database handles must not be shared.
+
+    Raises:
+        ArchiveError: if there is no archive, or its index cannot be read.
+    """
+    path = os.fspath(path)
+    if getattr(_local, 'pid', None) != os.getpid():
+        _local.pid, _local.readers = os.getpid(), {}
+    try:
+        index_path = path if os.path.exists(path) else f'{path}-sqlite-index'
+        stat = os.stat(index_path)
+        signature = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        known_signature, reader = _local.readers.get(path, (None, None))
+        if signature != known_signature:
+            reader = barecat.Barecat(path, readonly=True)
+            reader.index.fetch_one('SELECT 1 FROM files LIMIT 1')
+            _ = reader.sharder.shard_files
+            _local.readers[path] = (signature, reader)
+        return reader
+    except FileNotFoundError as e:
+        if os.path.exists(path) or os.path.exists(f'{path}-sqlite-index'):
+            raise ArchiveError(
+                path,
+                f'the index is there, but a shard file is missing ({e.filename})',
+                'Copy the -shard-NNNNN files beside it, or pack the dataset again.',
+            ) from None
+        raise ArchiveError(path, 'there is no such archive') from None
+    except (sqlite3.Error, RuntimeError, ValueError) as e:
+        raise ArchiveError(
+            path, f'not a readable Barecat archive ({e})', 'Pack it again or copy it anew.'
+        ) from e
+
+
+def read_file(path, key: str) -> bytes:
+    """Contents of the file ``key`` of the archive ``path``, checked against its checksum.
+
+    Raises:
+        KeyError: if the archive has no such file.
+        ArchiveError: if the archive or the file is damaged.
+    """
+    try:
+        return open_reader(path)[key]
+    except (ValueError, sqlite3.Error, OSError, IndexError) as e:
+        raise ArchiveError(
+            path, f'the contents of {key} are damaged ({e})', 'Pack it again or copy it anew.'
+        ) from e
+
+
+def list_files(path, prefix: str):
+    """Yield the paths below the directory ``prefix`` in the archive, sorted."""
+    cursor = open_reader(path).index.conn.execute(
+        'SELECT path FROM files WHERE path >= ? AND path < ? ORDER BY path',
+        (f'{prefix}/', f'{prefix}0'),  # '0' follows '/'
+    )
+    for (file_path,) in cursor:
+        yield file_path
+
+
+@contextlib.contextmanager
+def explain_disk_errors(path):
+    """Turn 'no space left' in its various guises into an :class:`ArchiveError`."""
+    try:
+        yield
+    except OSError as e:
+        if e.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise _disk_full(path, e) from e
+    except sqlite3.OperationalError as e:
+        if not any(words in str(e) for words in ('full', 'disk I/O error')):
+            raise
+        raise _disk_full(path, e) from e
+
+
+def _disk_full(path, e):
+    return ArchiveError(
+        path,
+        f'cannot be written: no space is left on its disk or in your quota ({e})',
+        'Free some space and run the same command again; finished work is kept.',
+    )
+
+
+def _rewrite_index(index_path, out_path):
+    """Copy the index without what depends on when and by whom it was made."""
+    with contextlib.closing(sqlite3.connect(index_path)) as db:
+        db.execute("UPDATE config SET value_int = 0 WHERE key = 'use_triggers'")
+        for table in ('files', 'dirs'):
+            db.execute(f'UPDATE {table} SET mode=NULL, uid=NULL, gid=NULL, mtime_ns=NULL')
+        db.execute("UPDATE config SET value_int = 1 WHERE key = 'use_triggers'")
+        # Query statistics that SQLite may or may not have gathered on closing.
+        has_statistics = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat1'")
+        if has_statistics.fetchone():
+            db.execute('DROP TABLE sqlite_stat1')
+        db.commit()
+        db.execute('VACUUM INTO ?', (out_path,))

@@ -1,0 +1,200 @@
+"""Datasets that stay in their archives: an example is read when it is asked for."""
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+
+from posepile.datasets2d import Pose2DDataset
+from posepile.datasets3d import Pose3DDataset
+from posepile.errors import ArchiveError
+from posepile.joint_info import JointInfo
+from posepile.storage import archive, codec, records
+from posepile.util import SPLIT_NAMES
+
+
+class PoseExampleBarecat:
+    """Stand-in for an example in an archive.
+
+    Attributes:
+        path: path of its record in the annotation archive.
+        image_path: path of its image; known without reading the record.
+
+    Every other attribute of the full example (``bbox``, ``camera``, ``mask``, ...; ``image``) is
+    read from the archive at the first access and kept. Training code calls :meth:`load` instead,
+    which keeps nothing.
+    """
+
+    def __init__(self, path, dataset):
+        self.path = path
+        self._dataset = dataset
+
+    @property
+    def n_joints(self):
+        return self._dataset.joint_info.n_joints
+
+    @property
+    def image_path(self):
+        return self.path.partition('/')[2].rpartition('_')[0]
+
+    def load(self, load_image=True):
+        """Read the full example; two calls give independent objects.
+
+        Args:
+            load_image: also read and decode the image (from the image archive, else the file
+                below DATA_ROOT) into ``image``.
+
+        Raises:
+            ArchiveError: if the record or the image is damaged or missing.
+        """
+        ex = self._dataset._read_example(self.path)
+        if load_image:
+            ex.image = self._dataset._read_image(ex.image_path)
+        return ex
+
+    def get_image(self):
+        """(H, W, 3) uint8 RGB image."""
+        return self._dataset._read_image(self.image_path)
+
+    def __getattr__(self, name):
+        if name.startswith('_') or name in ('path', 'custom'):
+            raise AttributeError(name)
+        if name == 'image':
+            return self.get_image()
+        loaded = self.__dict__.setdefault('_loaded', None)
+        if loaded is None:
+            loaded = self._loaded = self.load(load_image=False)
+        return getattr(loaded, name)
+
+    def __repr__(self):
+        return f'<{type(self).__name__} {self.path}>'
+
+
+class Pose3DExampleBarecat(PoseExampleBarecat):
+    """Stand-in for a :class:`~posepile.datasets3d.Pose3DExample`."""
+
+
+class Pose2DExampleBarecat(PoseExampleBarecat):
+    """Stand-in for a :class:`~posepile.datasets2d.Pose2DExample`."""
+
+
+class LazyExamples(Sequence):
+    """The examples of one split: a sequence that holds only their paths, end to end in one blob.
+
+    Indexing takes integers, slices and integer arrays; the latter two give lists, as does ``+``.
+    """
+
+    def __init__(self, dataset, split):
+        self._dataset = dataset
+        paths = list(archive.list_files(dataset.annotations_path, SPLIT_NAMES[split]))
+        encoded = [p.encode() for p in paths]
+        self._blob = b''.join(encoded)
+        self._ends = np.cumsum([len(p) for p in encoded], dtype=np.int64)
+
+    def __len__(self):
+        return len(self._ends)
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not isinstance(index, (int, np.integer)):
+            return [self[i] for i in np.arange(len(self))[index]]
+        if not -len(self) <= index < len(self):
+            raise IndexError(f'example {index} of {len(self)}')
+        index %= len(self)
+        start = self._ends[index - 1] if index > 0 else 0
+        path = self._blob[start : self._ends[index]].decode()
+        return self._dataset.example_class(path, self._dataset)
+
+    def __add__(self, other):
+        return [*self, *other]
+
+    def __radd__(self, other):
+        return [*other, *self]
+
+
+class _BarecatDataset:
+    """What archive-backed 3D and 2D datasets share: metadata, example access, images."""
+
+    def _open(self, annotations_path, images_path):
+        self.annotations_path = annotations_path
+        self.images_path = images_path
+        self.metadata = self._read_metadata()
+        self.joint_info = JointInfo(
+            [str(name) for name in self.metadata['joint_names']],
+            [(int(i), int(j)) for i, j in self.metadata['joint_edges']],
+        )
+        if images_path is not None:
+            archive.open_reader(images_path)  # a missing archive is told now, not in training
+        self.examples = {split: LazyExamples(self, split) for split in range(3)}
+
+    def _read_metadata(self):
+        try:
+            metadata = codec.unpack(archive.read_file(self.annotations_path, 'metadata.msgpack'))
+            missing = {'joint_names', 'joint_edges'} - set(metadata)
+        except (KeyError, ValueError, TypeError) as e:
+            raise ArchiveError(
+                self.annotations_path, f'no readable metadata.msgpack in it ({e})',
+                'Is it an annotation archive?',
+            ) from e
+        if missing:
+            raise ArchiveError(
+                self.annotations_path, f'metadata.msgpack lacks {", ".join(sorted(missing))}'
+            )
+        return metadata
+
+    def _read_example(self, path):
+        try:
+            record = codec.unpack(archive.read_file(self.annotations_path, path))
+            return type(self).decode_record(record, self.joint_info.n_joints)
+        except (KeyError, ValueError, IndexError, TypeError) as e:
+            raise ArchiveError(
+                self.annotations_path, f'the record {path} is damaged or not of this layout ({e!r})'
+            ) from e
+
+    def _read_image(self, image_path):
+        from posepile.raw.images import decode_image
+        from posepile.util.improc import imread
+
+        if self.images_path is not None:
+            try:
+                return decode_image(archive.read_file(self.images_path, image_path))
+            except KeyError:
+                pass  # images may also lie beside the archive, as files below DATA_ROOT
+        return imread(image_path)
+
+
+class Pose3DDatasetBarecat(_BarecatDataset, Pose3DDataset):
+    """A :class:`~posepile.datasets3d.Pose3DDataset` in a pair of archives."""
+
+    example_class = Pose3DExampleBarecat
+    decode_record = staticmethod(records.dict_to_example3d)
+
+    def __init__(self, annotations_path, images_path=None):
+        self._open(annotations_path, images_path)
+        self.train_bones = self._bones('train_bone_lengths')
+        self.trainval_bones = self._bones('trainval_bone_lengths')
+
+    def _bones(self, key):
+        bones = self.metadata.get(key)
+        return None if bones is None else np.asarray(bones, np.float32)
+
+
+class Pose2DDatasetBarecat(_BarecatDataset, Pose2DDataset):
+    """A :class:`~posepile.datasets2d.Pose2DDataset` in a pair of archives."""
+
+    example_class = Pose2DExampleBarecat
+    decode_record = staticmethod(records.dict_to_example2d)
+
+    def __init__(self, annotations_path, images_path=None):
+        self._open(annotations_path, images_path)
+
+
+@functools.lru_cache
+def dataset_kind(annotations_path) -> str:
+    """``'3d'`` or ``'2d'``: what the records of an annotation archive hold."""
+    for split in SPLIT_NAMES:
+        for path in archive.list_files(annotations_path, split):
+            record = codec.unpack(archive.read_file(annotations_path, path))
+            return '2d' if 'joints2d' in record else '3d'
+    return '3d'
