@@ -1,6 +1,5 @@
 """Datasets that stay in their archives: an example is read when it is asked for."""
 
-import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,8 +8,45 @@ from posepile.datasets2d import Pose2DDataset
 from posepile.datasets3d import Pose3DDataset
 from posepile.errors import ArchiveError
 from posepile.joint_info import JointInfo
-from posepile.storage import archive, codec, records
+from posepile.raw.images import decode_image
+from posepile.storage import archive, codec
+from posepile.storage.records import dict_to_example2d, dict_to_example3d
 from posepile.util import SPLIT_NAMES
+from posepile.util.improc import imread
+
+
+class ExampleSource:
+    """Reads examples from a pair of archives; small, so examples that carry it pickle cheaply.
+
+    Args:
+        images_path: image archive, or None if the images are files below DATA_ROOT.
+        decode_record: (record, number of joints) -> full example.
+    """
+
+    def __init__(self, annotations_path, images_path, n_joints, decode_record):
+        self.annotations_path = annotations_path
+        self.images_path = images_path
+        self.n_joints = n_joints
+        self._decode_record = decode_record
+
+    def read_example(self, path):
+        """The full example at ``path``, without its image."""
+        try:
+            record = codec.unpack(archive.read_file(self.annotations_path, path))
+            return self._decode_record(record, self.n_joints)
+        except (KeyError, ValueError, IndexError, TypeError) as e:
+            raise ArchiveError(
+                self.annotations_path, f'the record {path} is damaged or not of this layout ({e!r})'
+            ) from e
+
+    def read_image(self, image_path):
+        """The decoded image: (H, W, 3) uint8 RGB."""
+        if self.images_path is not None:
+            try:
+                return decode_image(archive.read_file(self.images_path, image_path))
+            except KeyError:
+                pass  # images may also lie beside the archive, as files below DATA_ROOT
+        return imread(image_path)
 
 
 class PoseExampleBarecat:
@@ -25,13 +61,13 @@ class PoseExampleBarecat:
     which keeps nothing.
     """
 
-    def __init__(self, path, dataset):
+    def __init__(self, path, source):
         self.path = path
-        self._dataset = dataset
+        self._source = source
 
     @property
     def n_joints(self):
-        return self._dataset.joint_info.n_joints
+        return self._source.n_joints
 
     @property
     def image_path(self):
@@ -47,24 +83,23 @@ class PoseExampleBarecat:
         Raises:
             ArchiveError: if the record or the image is damaged or missing.
         """
-        ex = self._dataset._read_example(self.path)
+        ex = self._source.read_example(self.path)
         if load_image:
-            ex.image = self._dataset._read_image(ex.image_path)
+            ex.image = self.get_image()
         return ex
 
     def get_image(self):
         """(H, W, 3) uint8 RGB image."""
-        return self._dataset._read_image(self.image_path)
+        return self._source.read_image(self.image_path)
 
     def __getattr__(self, name):
-        if name.startswith('_') or name in ('path', 'custom'):
+        if name.startswith('_') or name == 'custom':
             raise AttributeError(name)
         if name == 'image':
             return self.get_image()
-        loaded = self.__dict__.setdefault('_loaded', None)
-        if loaded is None:
-            loaded = self._loaded = self.load(load_image=False)
-        return getattr(loaded, name)
+        if '_loaded' not in self.__dict__:
+            self._loaded = self.load(load_image=False)
+        return getattr(self._loaded, name)
 
     def __repr__(self):
         return f'<{type(self).__name__} {self.path}>'
@@ -84,9 +119,10 @@ class LazyExamples(Sequence):
     Indexing takes integers, slices and integer arrays; the latter two give lists, as does ``+``.
     """
 
-    def __init__(self, dataset, split):
-        self._dataset = dataset
-        paths = list(archive.list_files(dataset.annotations_path, SPLIT_NAMES[split]))
+    def __init__(self, source, split, example_class):
+        self._source = source
+        self._example_class = example_class
+        paths = archive.list_files(source.annotations_path, SPLIT_NAMES[split])
         encoded = [p.encode() for p in paths]
         self._blob = b''.join(encoded)
         self._ends = np.cumsum([len(p) for p in encoded], dtype=np.int64)
@@ -104,7 +140,7 @@ class LazyExamples(Sequence):
         index %= len(self)
         start = self._ends[index - 1] if index > 0 else 0
         path = self._blob[start : self._ends[index]].decode()
-        return self._dataset.example_class(path, self._dataset)
+        return self._example_class(path, self._source)
 
     def __add__(self, other):
         return [*self, *other]
@@ -114,64 +150,29 @@ class LazyExamples(Sequence):
 
 
 class _BarecatDataset:
-    """What archive-backed 3D and 2D datasets share: metadata, example access, images."""
+    """What archive-backed 3D and 2D datasets share."""
 
-    def _open(self, annotations_path, images_path):
+    def _open(self, annotations_path, images_path, decode_record, example_class):
         self.annotations_path = annotations_path
         self.images_path = images_path
-        self.metadata = self._read_metadata()
+        self.metadata = read_metadata(annotations_path)
         self.joint_info = JointInfo(
             [str(name) for name in self.metadata['joint_names']],
             [(int(i), int(j)) for i, j in self.metadata['joint_edges']],
         )
         if images_path is not None:
             archive.open_reader(images_path)  # a missing archive is told now, not in training
-        self.examples = {split: LazyExamples(self, split) for split in range(3)}
-
-    def _read_metadata(self):
-        try:
-            metadata = codec.unpack(archive.read_file(self.annotations_path, 'metadata.msgpack'))
-            missing = {'joint_names', 'joint_edges'} - set(metadata)
-        except (KeyError, ValueError, TypeError) as e:
-            raise ArchiveError(
-                self.annotations_path, f'no readable metadata.msgpack in it ({e})',
-                'Is it an annotation archive?',
-            ) from e
-        if missing:
-            raise ArchiveError(
-                self.annotations_path, f'metadata.msgpack lacks {", ".join(sorted(missing))}'
-            )
-        return metadata
-
-    def _read_example(self, path):
-        try:
-            record = codec.unpack(archive.read_file(self.annotations_path, path))
-            return type(self).decode_record(record, self.joint_info.n_joints)
-        except (KeyError, ValueError, IndexError, TypeError) as e:
-            raise ArchiveError(
-                self.annotations_path, f'the record {path} is damaged or not of this layout ({e!r})'
-            ) from e
-
-    def _read_image(self, image_path):
-        from posepile.raw.images import decode_image
-        from posepile.util.improc import imread
-
-        if self.images_path is not None:
-            try:
-                return decode_image(archive.read_file(self.images_path, image_path))
-            except KeyError:
-                pass  # images may also lie beside the archive, as files below DATA_ROOT
-        return imread(image_path)
+        source = ExampleSource(
+            annotations_path, images_path, self.joint_info.n_joints, decode_record
+        )
+        self.examples = {split: LazyExamples(source, split, example_class) for split in range(3)}
 
 
 class Pose3DDatasetBarecat(_BarecatDataset, Pose3DDataset):
     """A :class:`~posepile.datasets3d.Pose3DDataset` in a pair of archives."""
 
-    example_class = Pose3DExampleBarecat
-    decode_record = staticmethod(records.dict_to_example3d)
-
     def __init__(self, annotations_path, images_path=None):
-        self._open(annotations_path, images_path)
+        self._open(annotations_path, images_path, dict_to_example3d, Pose3DExampleBarecat)
         self.train_bones = self._bones('train_bone_lengths')
         self.trainval_bones = self._bones('trainval_bone_lengths')
 
@@ -183,14 +184,32 @@ class Pose3DDatasetBarecat(_BarecatDataset, Pose3DDataset):
 class Pose2DDatasetBarecat(_BarecatDataset, Pose2DDataset):
     """A :class:`~posepile.datasets2d.Pose2DDataset` in a pair of archives."""
 
-    example_class = Pose2DExampleBarecat
-    decode_record = staticmethod(records.dict_to_example2d)
-
     def __init__(self, annotations_path, images_path=None):
-        self._open(annotations_path, images_path)
+        self._open(annotations_path, images_path, dict_to_example2d, Pose2DExampleBarecat)
 
 
-@functools.lru_cache
+def read_metadata(annotations_path) -> dict:
+    """The ``metadata.msgpack`` record of an annotation archive.
+
+    Raises:
+        ArchiveError: if it is missing, damaged or lacks the skeleton.
+    """
+    try:
+        metadata = codec.unpack(archive.read_file(annotations_path, 'metadata.msgpack'))
+        missing = {'joint_names', 'joint_edges'} - set(metadata)
+    except (KeyError, ValueError, TypeError) as e:
+        raise ArchiveError(
+            annotations_path,
+            f'no readable metadata.msgpack in it ({e})',
+            'Is it an annotation archive?',
+        ) from e
+    if missing:
+        raise ArchiveError(
+            annotations_path, f'metadata.msgpack lacks {", ".join(sorted(missing))}'
+        )
+    return metadata
+
+
 def dataset_kind(annotations_path) -> str:
     """``'3d'`` or ``'2d'``: what the records of an annotation archive hold."""
     for split in SPLIT_NAMES:

@@ -1,0 +1,117 @@
+"""From a clip to its crops."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+
+from posepile.clips import Clip
+from posepile.datasets2d import Pose2DExample
+from posepile.datasets3d import Pose3DExample
+from posepile.errors import BadFileError
+from posepile.pipeline.crop_geometry import plan_crop
+from posepile.pipeline.recipe import Recipe
+from posepile.pipeline.report import Report
+from posepile.pipeline.warp import warp_image, warp_mask
+from posepile.raw.images import encode_jpeg
+
+
+@dataclass
+class Crop:
+    """A finished crop: the example (its image left out) and the JPEG."""
+
+    example: Pose3DExample | Pose2DExample
+    split: int
+    jpeg: bytes
+
+
+def crops_of(clip: Clip, recipe: Recipe, report: Report):
+    """Yield the crops of a clip in the order of its frames, counting in ``report``.
+
+    A frame that cannot be decoded, or a person whose box or joints cannot be used, is listed in
+    the report and left out; the others go on.
+    """
+    people_by_frame = defaultdict(list)
+    n_frames = 0
+    for person in clip.people:
+        length = min(len(person.joints), len(person.boxes))
+        n_frames = max(n_frames, length)
+        for i_frame in clip.select(person.joints[:length]):
+            people_by_frame[int(i_frame)].append(person)
+
+    def on_bad_frame(i_frame, message):
+        place = '' if i_frame is None else f', frame {i_frame}'
+        report.skipped.append(f'{clip.name}{place}: {message}')
+
+    decoded = set()
+    wanted = sorted(people_by_frame)
+    for i_frame, image in clip.frames.frames(wanted, on_bad_frame):
+        decoded.add(i_frame)
+        n_crops_before = report.crops
+        for person in people_by_frame[i_frame]:
+            try:
+                crop = make_crop(clip, recipe, i_frame, image, person)
+            except ValueError as e:
+                on_bad_frame(i_frame, f'person {person.index}: {e}')
+                continue
+            report.crops += 1
+            report.bytes += len(crop.jpeg)
+            yield crop
+        report.frames_kept += report.crops > n_crops_before
+    n_missing = len(wanted) - len(decoded)
+    if n_missing:
+        report.notes.append(
+            f'{clip.name}: {n_missing} of {len(wanted)} selected frames are not in the images'
+        )
+    report.frames_seen += n_frames
+    report.notes += clip.notes
+    report.clips += 1
+
+
+def make_crop(clip, recipe, i_frame, image, person) -> Crop:
+    """The crop of one person in one frame.
+
+    Raises:
+        ValueError: if no joint is valid, or the box is empty, not finite or off the image.
+    """
+    joints = np.asarray(person.joints[i_frame], np.float64)
+    if not np.any(np.all(np.isfinite(joints), axis=-1)):
+        raise ValueError('no joint has finite coordinates')
+    joints[~np.all(np.isfinite(joints), axis=-1)] = np.nan
+    camera = clip.camera_at(i_frame)
+    geometry = plan_crop(
+        camera,
+        person.boxes[i_frame],
+        image.shape[:2],
+        recipe.expansion,
+        recipe.extreme_perspective,
+    )
+    mask = None if person.masks is None else person.masks[i_frame]
+    common = dict(
+        image_path=clip.crop_path.format(frame=i_frame, person=person.index),
+        bbox=geometry.box.astype(np.float32),
+        camera=geometry.camera,
+        mask=None if mask is None else warp_mask(mask, geometry),
+    )
+    if recipe.kind == '2d':
+        example = Pose2DExample(coords=geometry.points(joints).astype(np.float32), **common)
+    else:
+        example = Pose3DExample(
+            world_coords=joints.astype(np.float32),
+            univ_coords=None if person.univ_joints is None else person.univ_joints[i_frame],
+            parameters=None if person.parameters is None else person.parameters[i_frame],
+            activity_name=clip.activity,
+            scene_name=clip.scene,
+            **common,
+        )
+    return Crop(example, clip.split, encode_jpeg(warp_image(image, geometry), quality=95))
+
+
+def read_clip_or_none(recipe, name, argument, report):
+    """The clip, or None if its files are missing or damaged: then the report says why."""
+    try:
+        return recipe.read_clip(argument)
+    except BadFileError as e:
+        report.clips_failed += 1
+        report.skipped.append(f'{name}: {e}')
+        return None

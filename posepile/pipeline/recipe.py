@@ -1,0 +1,64 @@
+"""What a dataset folder declares about one of its products."""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+
+from posepile import paths
+from posepile.clips import Clip
+from posepile.joint_info import JointInfo
+from posepile.util import TEST, TRAIN, VALID
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one product is made from a raw release.
+
+    Attributes:
+        name: the product's name: ``packed/<name>``.
+        joint_info: its skeleton.
+        list_clips: () -> all clips as (unique name, argument of ``read_clip``), in a fixed order,
+            without reading more than lists. Raises RawDataError if the release is not there.
+        read_clip: (argument) -> :class:`~posepile.clips.Clip`.
+        kind: ``'3d'`` or ``'2d'``.
+        crops_folder: top folder of the crop paths, relative to DATA_ROOT.
+        splits: the splits that it fills.
+        expansion, extreme_perspective: see :func:`~posepile.pipeline.crop_geometry.plan_crop`.
+        mask_key_components: mask files made elsewhere name a crop by this many last components
+            of its path; None: by its path below ``crops_folder``.
+        options: what distinguishes this product from others of the folder; goes into the
+            archives' metadata.
+    """
+
+    name: str
+    joint_info: JointInfo
+    list_clips: Callable[[], Sequence[tuple[str, Hashable]]]
+    read_clip: Callable[[Hashable], Clip]
+    crops_folder: str
+    kind: str = '3d'
+    splits: tuple[int, ...] = (TRAIN, VALID, TEST)
+    expansion: float = 1.0
+    extreme_perspective: bool = False
+    mask_key_components: int | None = None
+    options: dict = field(default_factory=dict)
+
+    def fingerprint(self) -> dict:
+        """What must agree for crops made at different times to belong together."""
+        return dict(
+            name=self.name,
+            kind=self.kind,
+            joint_names=list(self.joint_info.names),
+            expansion=self.expansion,
+            extreme_perspective=self.extreme_perspective,
+            options=self.options,
+        )
+
+    def open(self):
+        """The packed product, as :func:`posepile.datasets3d.get_dataset` gives it."""
+        from posepile.storage.access import open_product
+
+        return open_product(self.name, self.kind)
+
+    @property
+    def shards_dir(self):
+        """Where crop tasks leave their results."""
+        return f'{paths.state_dir(self.name)}/shards'
