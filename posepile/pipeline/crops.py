@@ -8,7 +8,6 @@ import numpy as np
 from posepile.clips import Clip
 from posepile.datasets2d import Pose2DExample
 from posepile.datasets3d import Pose3DExample
-from posepile.errors import BadFileError
 from posepile.pipeline.crop_geometry import plan_crop
 from posepile.pipeline.recipe import Recipe
 from posepile.pipeline.report import Report
@@ -25,8 +24,8 @@ class Crop:
     jpeg: bytes
 
 
-def crops_of(clip: Clip, recipe: Recipe, report: Report):
-    """Yield the crops of a clip in the order of its frames, counting in ``report``.
+def crops_of(name, clip: Clip, recipe: Recipe, report: Report):
+    """Yield the crops of the clip ``name`` in the order of its frames, counting in ``report``.
 
     A frame that cannot be decoded, or a person whose box or joints cannot be used, is listed in
     the report and left out; the others go on.
@@ -41,7 +40,7 @@ def crops_of(clip: Clip, recipe: Recipe, report: Report):
 
     def on_bad_frame(i_frame, message):
         place = '' if i_frame is None else f', frame {i_frame}'
-        report.skipped.append(f'{clip.name}{place}: {message}')
+        report.skipped.append(f'{name}{place}: {message}')
 
     decoded = set()
     wanted = sorted(people_by_frame)
@@ -58,13 +57,14 @@ def crops_of(clip: Clip, recipe: Recipe, report: Report):
             report.bytes += len(crop.jpeg)
             yield crop
         report.frames_kept += report.crops > n_crops_before
-    n_missing = len(wanted) - len(decoded)
-    if n_missing:
-        report.notes.append(
-            f'{clip.name}: {n_missing} of {len(wanted)} selected frames are not in the images'
+    n_lost = len(wanted) - len(decoded)
+    if n_lost:
+        report.frames_lost += n_lost
+        report.skipped.append(
+            f'{name}: {n_lost} of {len(wanted)} selected frames are not in its images'
         )
     report.frames_seen += n_frames
-    report.notes += clip.notes
+    report.notes += [f'{name}: {note}' for note in clip.notes]
     report.clips += 1
 
 
@@ -105,13 +105,3 @@ def make_crop(clip, recipe, i_frame, image, person) -> Crop:
             **common,
         )
     return Crop(example, clip.split, encode_jpeg(warp_image(image, geometry), quality=95))
-
-
-def read_clip_or_none(recipe, name, argument, report):
-    """The clip, or None if its files are missing or damaged: then the report says why."""
-    try:
-        return recipe.read_clip(argument)
-    except BadFileError as e:
-        report.clips_failed += 1
-        report.skipped.append(f'{name}: {e}')
-        return None

@@ -34,7 +34,8 @@ class Lens:
         """Viewing rays (N, 3) with z = 1 in camera space of the pixels ``points`` (N, 2)."""
         points = np.ascontiguousarray(points, np.float64).reshape(-1, 2)
         if self.distortion is None:
-            normalized = (points - self.intrinsics[:2, 2]) @ np.linalg.inv(self.intrinsics[:2, :2]).T
+            inverse = np.linalg.inv(self.intrinsics[:2, :2])
+            normalized = (points - self.intrinsics[:2, 2]) @ inverse.T
         elif self.is_fisheye:
             normalized = cv2.fisheye.undistortPoints(
                 points[np.newaxis], self.intrinsics, self.distortion, criteria=_CRITERIA

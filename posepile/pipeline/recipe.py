@@ -60,5 +60,5 @@ class Recipe:
 
     @property
     def shards_dir(self):
-        """Where crop tasks leave their results."""
-        return f'{paths.state_dir(self.name)}/shards'
+        """Where crop tasks leave their results: with the step's state, to go when it is forced."""
+        return f'{paths.state_dir(self.name)}/steps/crops/shards'

@@ -14,6 +14,7 @@ class Report:
         clips_failed: clips that could not be read at all.
         frames_seen: annotated frames looked at (per clip, not per person).
         frames_kept: frames from which at least one crop was made.
+        frames_lost: selected frames that the video or image files do not have.
         crops: crops made.
         bytes: size of the JPEGs of the crops.
         skipped: a line for each thing that was left out, with the reason.
@@ -24,6 +25,7 @@ class Report:
     clips_failed: int = 0
     frames_seen: int = 0
     frames_kept: int = 0
+    frames_lost: int = 0
     crops: int = 0
     bytes: int = 0
     skipped: list[str] = field(default_factory=list)

@@ -1,9 +1,9 @@
-"""Results of crop tasks: one archive per task, one transaction per clip.
+"""Results of crop tasks: one archive per task, clips as transactions.
 
 A shard holds ``annotations/<split>/<image path>_NN.msgpack``, ``images/<image path>`` and, for
-each finished clip, ``clips/<clip name>.json`` with its report. A task that is killed keeps every
-clip it has finished and continues with the next. The archive carries the suffix ``.partial``
-until all clips of the task are in it.
+each finished clip, ``clips/<clip name>.json`` with its report. A task that is killed loses no
+more than its last seconds and continues with the next clip. The archive carries the suffix
+``.partial`` until all clips of the task are in it.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ import json
 import os
 import os.path as osp
 import sqlite3
+import time
 
 import barecat
 
@@ -19,20 +20,38 @@ from posepile.errors import ArchiveError
 from posepile.pipeline.report import Report
 from posepile.storage import archive
 
+_COMMIT_PERIOD = 2.0  # seconds; syncing after every photograph would take longer than cropping it
+
 
 def shard_path(folder, i_task, n_tasks):
     return osp.join(folder, f'crops-{i_task:05d}-of-{n_tasks:05d}.barecat')
 
 
-def finished_shards(folder):
-    """Paths of the complete shards in ``folder``, sorted."""
-    return sorted(glob.glob(osp.join(glob.escape(folder), 'crops-*-of-*.barecat')))
+def finished_shards(folder, fingerprint):
+    """Paths of the complete shards in ``folder``, sorted.
+
+    Raises:
+        ArchiveError: if one was made with other options than ``fingerprint``.
+    """
+    found = sorted(glob.glob(osp.join(glob.escape(folder), 'crops-*-of-*.barecat')))
+    for path in found:
+        _check_fingerprint(path, archive.read_file(path, 'fingerprint.json'), fingerprint)
+    return found
 
 
-def remove_shards(folder):
-    """Delete all shards, complete or not."""
-    pattern = osp.join(glob.escape(folder), 'crops-*-of-*.barecat')
-    for path in [*glob.glob(pattern), *glob.glob(f'{pattern}.partial')]:
+def clips_in(shard) -> list[str]:
+    """Names of the clips in a finished shard."""
+    return [path[len('clips/') : -len('.json')] for path in archive.list_files(shard, 'clips')]
+
+
+def clip_report(shard, name) -> Report:
+    """Report of a clip in a finished shard."""
+    return Report.from_json(archive.read_file(shard, _clip_key(name)))
+
+
+def remove_unfinished_shards(folder):
+    """Delete what tasks of an abandoned division of the work have left behind."""
+    for path in glob.glob(osp.join(glob.escape(folder), 'crops-*-of-*.barecat.partial')):
         archive.remove_archive(path)
 
 
@@ -51,15 +70,17 @@ class ShardWriter:
         self.path = path
         self._partial = f'{path}.partial'
         os.makedirs(osp.dirname(path), exist_ok=True)
-        text = json.dumps(fingerprint, sort_keys=True).encode()
         with archive.explain_disk_errors(path):
             self._archive = self._open()
             if 'fingerprint.json' not in self._archive:
-                self._archive['fingerprint.json'] = text
+                self._archive['fingerprint.json'] = _fingerprint_text(fingerprint)
                 self._commit()
-            check_fingerprint(path, self._archive['fingerprint.json'], text)
+            _check_fingerprint(path, self._archive['fingerprint.json'], fingerprint)
+        self._last_commit = time.monotonic()
 
     def _open(self):
+        for file in glob.glob(f'{glob.escape(self.path)}-shard-*'):  # killed in finish()
+            os.replace(file, self._partial + file[len(self.path) :])
         try:
             opened = barecat.Barecat(self._partial, readonly=False)
             opened.truncate_all_to_logical_size()  # what a killed task wrote but did not commit
@@ -69,23 +90,34 @@ class ShardWriter:
             archive.remove_archive(self._partial)
             return barecat.Barecat(self._partial, readonly=False)
 
-    def has_clip(self, name):
-        return _clip_key(name) in self._archive
+    def report_of(self, name) -> Report | None:
+        """Report of a clip that is already in; None if it is not."""
+        text = self._archive.get(_clip_key(name))
+        return None if text is None else Report.from_json(text)
 
     @contextlib.contextmanager
-    def clip(self, name, report: Report):
-        """Within the block, :meth:`add` belongs to clip ``name``: all of it is kept, or none."""
+    def clip(self):
+        """In this block, :meth:`add` and :meth:`add_report` are kept all together or not at all."""
         with archive.explain_disk_errors(self.path):
+            connection = self._archive.index.conn
+            connection.execute('SAVEPOINT clip')
             try:
                 yield
-                self._archive[_clip_key(name)] = report.to_json().encode()
-                self._commit()
             except BaseException:
-                self._archive.index.conn.rollback()
+                connection.execute('ROLLBACK TO clip')
                 raise
+            finally:
+                connection.execute('RELEASE clip')
+            if time.monotonic() - self._last_commit > _COMMIT_PERIOD:
+                self._commit()
 
     def add(self, key, data):
+        """Append a file."""
         self._archive.add(key, data=data)
+
+    def add_report(self, name, report):
+        """Mark the clip as done, with its report."""
+        self.add(_clip_key(name), report.to_json().encode())
 
     def _commit(self):
         # The index must never name contents that did not reach the disk.
@@ -93,36 +125,29 @@ class ShardWriter:
             shard.flush()
             os.fsync(shard.fileno())
         self._archive.index.conn.commit()
+        self._last_commit = time.monotonic()
 
     def finish(self):
         """Give the shard its final name: the task is done."""
         with archive.explain_disk_errors(self.path):
+            self._commit()
             self._archive.close()
             for file in glob.glob(f'{glob.escape(self._partial)}-shard-*'):
                 os.replace(file, self.path + file[len(self._partial) :])
             os.replace(self._partial, self.path)
 
-    def close(self):
-        with archive.explain_disk_errors(self.path):
-            self._archive.close()
 
-
-def check_fingerprint(path, found: bytes, expected: bytes):
-    """Raise ArchiveError if a shard was made with other options than these."""
-    if found != expected:
+def _check_fingerprint(path, found: bytes, expected: dict):
+    if found != _fingerprint_text(expected):
         raise ArchiveError(
             path,
-            'these crops were made with other options or an earlier version of the reader',
-            'Make them again with: posepile run NAME --force crops',
+            'these crops were made with other options or by an earlier version',
+            f'Make them again: posepile run {expected["name"]} --force crops',
         )
 
 
-def clip_report(shard, name) -> Report | None:
-    """Report of a clip in a finished shard; None if it is not in there."""
-    try:
-        return Report.from_json(archive.read_file(shard, _clip_key(name)))
-    except KeyError:
-        return None
+def _fingerprint_text(fingerprint):
+    return json.dumps(fingerprint, sort_keys=True).encode()
 
 
 def _clip_key(name):

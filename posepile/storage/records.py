@@ -103,6 +103,11 @@ def dict_to_example2d(record: dict, n_joints: int):
     )
 
 
+#: Example to record, and record to example, by kind of dataset.
+ENCODERS = {'3d': example3d_to_dict, '2d': example2d_to_dict}
+DECODERS = {'3d': dict_to_example3d, '2d': dict_to_example2d}
+
+
 def encode_camera(camera: Camera) -> dict:
     """Calibration as plain arrays: Rodrigues vector, optical centre (mm), 2x3 intrinsics, up."""
     rotvec, _ = cv2.Rodrigues(np.asarray(camera.R, np.float64))

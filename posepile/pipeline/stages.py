@@ -1,0 +1,138 @@
+"""The commands of a dataset's ``main.py``: ``download``, ``crops`` and ``pack``."""
+
+import argparse
+import os
+import sys
+
+from posepile import paths
+from posepile.errors import OptionError, PosePileError, RawDataError
+from posepile.pipeline import shards
+from posepile.pipeline.report import Report, leave_task_report
+from posepile.storage import codec, records
+from posepile.util import SPLIT_NAMES
+
+
+def main(make_recipe, argv=None):
+    """Run a stage of a dataset folder from the command line.
+
+    Args:
+        make_recipe: (name=product name) -> :class:`~posepile.pipeline.recipe.Recipe`.
+
+    The product is named by ``--name`` or, in a pipeline, by the environment variable
+    POSEPILE_DATASET; the part of the work by SLURM_ARRAY_TASK_ID of SLURM_ARRAY_TASK_COUNT.
+    """
+    parser = argparse.ArgumentParser(description=sys.modules[make_recipe.__module__].__doc__)
+    parser.add_argument('stage', choices=['download', 'crops', 'pack'])
+    parser.add_argument('--name', help='product to make, where the folder has several')
+    parser.add_argument('--compact', action='store_true', help='pack with float16 and int16')
+    args = parser.parse_args(argv)
+    try:
+        paths.check_data_root()
+        name = args.name or os.environ.get('POSEPILE_DATASET') or _folder_name(make_recipe)
+        if args.stage == 'download':
+            report = _download(name)
+        elif args.stage == 'crops':
+            report = make_crops(make_recipe(name=name), *array_task())
+        else:
+            from posepile.pipeline.pack import pack
+
+            report = pack(make_recipe(name=name), args.compact)
+    except PosePileError as e:
+        sys.exit(f'posepile: error: {e}')
+    leave_task_report(report)
+    print_report(report)
+
+
+def _folder_name(make_recipe):
+    """Name of the dataset folder whose main.py defines ``make_recipe``."""
+    path = sys.modules[make_recipe.__module__].__file__
+    return os.path.basename(os.path.dirname(path))
+
+
+def _download(name):
+    from posepile.pipeline.fetch import fetch_dataset
+    from posepile.registry import find_dataset
+
+    fetch_dataset(find_dataset(name))
+    return Report()
+
+
+def array_task():
+    """(index, count) of this task from the Slurm variables; (0, 1) where they are not set.
+
+    Raises:
+        OptionError: if they are no numbers, or the index is not below the count.
+    """
+    texts = [os.environ.get(f'SLURM_ARRAY_TASK_{key}') for key in ('ID', 'COUNT')]
+    i, n = (default if text is None else text for text, default in zip(texts, '01', strict=True))
+    if not (i.isdecimal() and n.isdecimal() and int(i) < int(n)):
+        raise OptionError(
+            f'SLURM_ARRAY_TASK_ID={i} of SLURM_ARRAY_TASK_COUNT={n} is no task. The index must be '
+            'a number from 0 to count - 1.'
+        )
+    return int(i), int(n)
+
+
+def make_crops(recipe, i_task=0, n_tasks=1) -> Report:
+    """Crop the clips ``i_task::n_tasks`` of a dataset into this task's shard.
+
+    Clips that a complete shard holds already are not made again, whichever task made them.
+
+    Returns:
+        The sum of the reports of this task's clips.
+
+    Raises:
+        PosePileError: if the raw release is not there, or the crops cannot be stored. A clip
+            that cannot be read is reported instead, and the others go on.
+    """
+    finished = shards.finished_shards(recipe.shards_dir, recipe.fingerprint())
+    shard_of_clip = {name: shard for shard in finished for name in shards.clips_in(shard)}
+    total = Report()
+    writer = None
+    for name, argument in recipe.list_clips()[i_task::n_tasks]:
+        if name in shard_of_clip:
+            total.add(shards.clip_report(shard_of_clip[name], name))
+            continue
+        if writer is None:
+            path = shards.shard_path(recipe.shards_dir, i_task, n_tasks)
+            writer = shards.ShardWriter(path, recipe.fingerprint())
+        total.add(writer.report_of(name) or _crop_clip(recipe, name, argument, writer))
+    if writer is not None:
+        writer.finish()
+    return total
+
+
+def _crop_clip(recipe, name, argument, writer) -> Report:
+    """Write the crops of one clip, or why there are none."""
+    from posepile.pipeline.crops import crops_of
+
+    report = Report()
+    try:
+        with writer.clip():
+            numbers = {}  # examples so far of each image, where several share one
+            for crop in crops_of(name, recipe.read_clip(argument), recipe, report):
+                image_path = crop.example.image_path
+                number = numbers[image_path] = numbers.get(image_path, -1) + 1
+                record_path = f'{SPLIT_NAMES[crop.split]}/{image_path}_{number:02d}.msgpack'
+                record = records.ENCODERS[recipe.kind](crop.example)
+                writer.add(f'annotations/{record_path}', codec.pack(record))
+                if number == 0:
+                    writer.add(f'images/{image_path}', crop.jpeg)
+            writer.add_report(name, report)
+    except RawDataError as e:
+        report = Report(clips_failed=1, skipped=[f'{name}: {e}'])
+        with writer.clip():
+            writer.add_report(name, report)
+    return report
+
+
+def print_report(report):
+    """What a task's log ends with."""
+    for line in report.skipped:
+        print(f'left out: {line}')
+    for line in report.notes:
+        print(f'note: {line}')
+    print(
+        f'{report.clips} clips ({report.clips_failed} unreadable), {report.frames_seen} frames '
+        f'seen, {report.frames_kept} kept, {report.crops} crops, {report.bytes / 1e6:.1f} MB'
+    )
