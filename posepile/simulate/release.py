@@ -1,0 +1,86 @@
+"""Put a simulated raw release where the real one would be."""
+
+import importlib
+import json
+import os
+import os.path as osp
+import shutil
+
+from posepile import paths
+from posepile.errors import OptionError
+from posepile.simulate.truth import save_truth
+
+#: File in the raw folder that tells simulated data from real data.
+MARKER = 'SIMULATED.json'
+SIZES = ('tiny', 'small')
+
+
+def simulate_release(info, seed=0, size='tiny', markers=False, force=False) -> list[str]:
+    """Simulate the raw release of a dataset below DATA_ROOT, and store its truth.
+
+    Args:
+        info: :class:`posepile.registry.DatasetInfo` of the dataset or one of its variants.
+        size: ``'tiny'`` (seconds) or ``'small'`` (a minute or two).
+        markers: draw a marker on every joint, so that tests find them again in the crops.
+        force: replace a release simulated earlier with other arguments. Real data is never
+            replaced.
+
+    Returns:
+        The raw folders made or found, relative to DATA_ROOT.
+
+    Raises:
+        OptionError: if other data is in the way.
+    """
+    root = paths.check_data_root()
+    simulator = importlib.import_module(f'{info.module}.simulate')
+    made_with = dict(dataset=info.dataset, seed=seed, size=size, markers=markers)
+    folders = simulator.RAW_FOLDERS
+    found = [_marker_of(osp.join(root, folder)) for folder in folders]
+    if all(marker == made_with for marker in found):
+        return list(folders)
+    for folder, marker in zip(folders, found, strict=True):
+        _check_replaceable(osp.join(root, folder), marker, force)
+
+    workplace = osp.join(paths.state_dir(info.dataset), 'simulating')
+    shutil.rmtree(workplace, ignore_errors=True)
+    os.makedirs(workplace)
+    truth = simulator.simulate(workplace, seed=seed, size=size, markers=markers)
+    for product, people in truth.items():
+        shutil.rmtree(osp.join(paths.state_dir(product), 'steps'), ignore_errors=True)
+        save_truth(product, people)
+    for folder in folders:
+        with open(osp.join(workplace, folder, MARKER), 'w') as f:
+            json.dump(made_with, f)
+        shutil.rmtree(osp.join(root, folder), ignore_errors=True)
+        os.replace(osp.join(workplace, folder), osp.join(root, folder))
+    shutil.rmtree(workplace)
+    return list(folders)
+
+
+def is_simulated(raw_folder) -> bool:
+    """Whether a raw folder was made by :func:`simulate_release`."""
+    return osp.exists(osp.join(raw_folder, MARKER))
+
+
+def _marker_of(folder):
+    try:
+        with open(osp.join(folder, MARKER)) as f:
+            return json.load(f)
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _check_replaceable(folder, marker, force):
+    if not osp.exists(folder) or (marker is not None and force):
+        return
+    if marker is None and not os.listdir(folder):
+        return
+    if marker is None:
+        raise OptionError(
+            f'{folder} holds data that was not simulated and is never replaced. Set DATA_ROOT to '
+            'another directory to simulate.'
+        )
+    raise OptionError(
+        f'{folder} holds a release simulated with other arguments ({marker}). Add --force to '
+        'replace it.'
+    )
