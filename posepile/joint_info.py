@@ -109,7 +109,9 @@ class JointInfo:
 
     def _infer_mirror_mapping(self):
         partners = [self.ids.get(self.other_side_joint_name(name)) for name in self.names]
-        lonely = [name for name, partner in zip(self.names, partners, strict=True) if partner is None]
+        lonely = [
+            name for name, partner in zip(self.names, partners, strict=True) if partner is None
+        ]
         if lonely:
             warnings.warn(
                 'These joints have no partner on the other side and mirror to themselves: '

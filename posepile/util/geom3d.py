@@ -46,7 +46,7 @@ def scale_align(poses) -> np.ndarray:
 
 
 def scale_align_to_true(pred, true) -> np.ndarray:
-    """Scale (..., J, D) predictions to the scale of the truth; joints missing in one are left out."""
+    """Scale (..., J, D) predictions to the scale of the truth, judged by joints present in both."""
     pred, true = np.asarray(pred), np.asarray(true)
     in_both = (are_joints_valid(pred) & are_joints_valid(true))[..., np.newaxis]
     scale_true = get_scale(np.where(in_both, true, np.nan), keepdims=True)

@@ -1,0 +1,58 @@
+"""Errors of 3D poses, one number per pose.
+
+Poses are (..., J, 3) in mm. Joints that are NaN in either pose, or False in the (..., J) ``mask``,
+do not count; a pose without any joint left has the value NaN. Distances are Euclidean. Metrics
+after alignment are made by aligning first (see ``posepile.metrics.alignment``).
+"""
+
+import numpy as np
+
+from posepile.metrics.alignment import root_relative, similarity_aligned
+
+#: Thresholds in mm of the area under the PCK curve of MPI-INF-3DHP: 0, 5, ..., 150.
+AUC_THRESHOLDS = np.linspace(0, 150, 31)
+
+
+def joint_errors(pred, true, mask=None) -> np.ndarray:
+    """Distances (..., J) between predicted and true joints; NaN for those that do not count."""
+    difference = np.asarray(pred, np.float64) - np.asarray(true, np.float64)
+    distances = np.linalg.norm(difference, axis=-1)
+    return distances if mask is None else np.where(mask, distances, np.nan)
+
+
+def mpjpe(pred, true, mask=None) -> np.ndarray:
+    """Mean per-joint position error, (...) in mm."""
+    return _mean_over_joints(joint_errors(pred, true, mask))
+
+
+def root_relative_mpjpe(pred, true, i_root, mask=None) -> np.ndarray:
+    """MPJPE after moving the root joints of both poses to the origin."""
+    return mpjpe(root_relative(pred, i_root), root_relative(true, i_root), mask)
+
+
+def pa_mpjpe(pred, true, mask=None) -> np.ndarray:
+    """MPJPE after Procrustes alignment by rotation, translation and scale."""
+    return mpjpe(similarity_aligned(pred, true, mask), true, mask)
+
+
+def pck(pred, true, threshold=150, mask=None, *, inclusive=True) -> np.ndarray:
+    """Fraction of correct keypoints: of the joints within ``threshold`` mm.
+
+    Args:
+        inclusive: whether a distance of exactly ``threshold`` is correct.
+    """
+    distances = joint_errors(pred, true, mask)
+    correct = (distances <= threshold) if inclusive else (distances < threshold)
+    return _mean_over_joints(np.where(np.isnan(distances), np.nan, correct))
+
+
+def auc(pred, true, thresholds=AUC_THRESHOLDS, mask=None, *, inclusive=True) -> np.ndarray:
+    """Mean of the PCK over several thresholds."""
+    return np.mean([pck(pred, true, t, mask, inclusive=inclusive) for t in thresholds], axis=0)
+
+
+def _mean_over_joints(values):
+    counts = ~np.isnan(values)
+    n = counts.sum(axis=-1)
+    total = np.where(counts, values, 0).sum(axis=-1)
+    return np.divide(total, n, out=np.full(total.shape, np.nan), where=n > 0)
