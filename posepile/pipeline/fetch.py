@@ -4,50 +4,57 @@ import os
 import os.path as osp
 
 from posepile import paths
+from posepile.errors import RawDataError
 from posepile.raw.download import download
 from posepile.raw.unpack import unpack
 
 
 def fetch_dataset(info):
-    """Download and unpack the files that a dataset lists.
+    """Download and unpack the files that a product needs.
 
     A file is passed over if it has been unpacked before, or if what it provides is already in
-    place because a person (or the simulator) put it there. Optional files are fetched only for
-    products that need their group.
+    place because a person (or the simulator) put it there.
 
     Args:
         info: :class:`posepile.registry.DatasetInfo`.
 
     Raises:
-        PosePileError: if a download fails for good or an archive is damaged.
+        PosePileError: if a download fails for good, an archive is damaged, or a file that only a
+            person can get is missing.
     """
-    folder = osp.join(paths.check_data_root(), info.raw)
+    root = paths.check_data_root()
     n_present = 0
     for file in info.files:
-        if file.optional and file.group not in info.options.get('groups', ()):
+        if file.group and file.group not in info.groups:
             continue
+        folder = osp.join(root, file.raw)
+        path = osp.join(folder, file.path)
         if _is_in_place(folder, file):
             n_present += 1
             continue
-        path = osp.join(folder, file.path)
-        if not file.url:
-            raise file.by_hand_error(path, info)
+        if file.url is None:
+            raise RawDataError(
+                path,
+                f'this file of {info.title} is missing, and only you can get it ({info.access})',
+                f'How: {info.homepage}',
+            )
         os.makedirs(osp.dirname(path), exist_ok=True)
-        download(file.url, path, md5=file.md5)
+        download(file.url, path, md5=file.md5, sha256=file.sha256, size=file.size)
         if file.unpack:
-            unpack(path, osp.join(folder, file.unpack['into']), strip=file.unpack.get('strip', 0))
+            unpack(path, osp.join(folder, file.unpack.into), strip=file.unpack.strip)
             open(_mark(path), 'w').close()
-    print(f'{n_present} of the files of {info.name} were in place already in {folder}')
+    print(f'{n_present} files of {info.name} were in place already below {root}')
 
 
 def _is_in_place(folder, file):
     path = osp.join(folder, file.path)
-    if not file.unpack:
-        return False  # download() itself checks a file that is there
+    if file.unpack is None:
+        return file.url is None and osp.exists(path)  # download() checks the others
     if osp.exists(_mark(path)):
         return True
     # An archive without a mark was being unpacked when something stopped it.
-    return not osp.exists(path) and osp.exists(osp.join(folder, file.unpack['provides']))
+    provided = file.provides is not None and osp.exists(osp.join(folder, file.provides))
+    return provided and not osp.exists(path)
 
 
 def _mark(archive_path):
