@@ -1,0 +1,104 @@
+"""The command line ``posepile``.
+
+A command is a module of this package with ``HELP`` (a text, the first line of which says what it
+does), ``add_arguments(parser)`` and ``run(args)``, which returns an exit status or None. It is
+imported only when it is called.
+"""
+
+import argparse
+import os
+import signal
+import sys
+
+from posepile.errors import PosePileError
+
+#: Name of each command and what it does. Its module has the same name.
+COMMANDS = {
+    'list': 'show all datasets and which of them are here',
+    'info': 'show what is known about one dataset, and how to get it',
+    'run': 'run the pipeline of a dataset: download, crop, mask, pack',
+    'status': 'show how far the pipelines are, and what failed',
+}
+
+_EPILOG = """\
+where things are:
+  DATA_ROOT is the directory that holds everything, one folder per dataset. Set it first:
+      export DATA_ROOT=/path/with/much/space
+  raw releases      $DATA_ROOT/<dataset>/
+  packed products   $DATA_ROOT/packed/<name>/
+  state and logs    $DATA_ROOT/.posepile/<name>/
+
+examples:
+  posepile list                        which datasets are there?
+  posepile info aspset                 what is it, where does it come from, what does it cost?
+  posepile run aspset                  do everything that is not done, on all cores
+  posepile run aspset --until crops    stop after a step
+  posepile status aspset               how far is it? what failed?
+
+A run that was stopped or failed continues where it was when it is started again.
+"""
+
+
+def main(argv=None) -> int:
+    """Run a command line (default: that of the process) and return its exit status."""
+    try:
+        status = _dispatch(sys.argv[1:] if argv is None else list(argv))
+        sys.stdout.flush()
+        return status
+    except PosePileError as e:
+        print(f'posepile: error: {e}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # The reader, such as head, has had enough. Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+
+
+def _dispatch(argv):
+    parser = _top_parser()
+    if not argv:
+        parser.print_help()
+        return 2
+    # Everything after the name of a command is for its own parser.
+    n_own = next((i for i, word in enumerate(argv) if not word.startswith('-')), len(argv))
+    parser.parse_args(argv[:n_own])
+    if n_own == len(argv):
+        parser.error('which command?')
+    name = argv[n_own]
+    if name not in COMMANDS:
+        from posepile.registry import nearest
+
+        hint = nearest(name, COMMANDS)
+        parser.error(
+            f'there is no command {name!r}'
+            + (f'; did you mean {hint[0]}?' if hint else f' (there are {", ".join(COMMANDS)})')
+        )
+    from importlib import import_module
+
+    module = import_module(f'posepile.cli.{name}')
+    command_parser = argparse.ArgumentParser(
+        prog=f'posepile {name}',
+        description=module.HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(command_parser)
+    return module.run(command_parser.parse_args(argv[n_own + 1 :])) or 0
+
+
+def _top_parser():
+    from posepile import __version__
+
+    width = max(map(len, COMMANDS)) + 2
+    commands = ''.join(f'  {name:{width}}{text}\n' for name, text in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog='posepile',
+        usage='posepile [-h] [--version] COMMAND ...',
+        description='Turns datasets of 3D human pose into one: person-centred crops with joints, '
+        'camera, box and\nmask, packed for training.',
+        epilog=f'commands (posepile COMMAND --help tells more):\n{commands}\n{_EPILOG}',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('--version', action='version', version=f'posepile {__version__}')
+    return parser

@@ -1,0 +1,56 @@
+"""``posepile info NAME``: everything about one dataset."""
+
+import dataclasses
+
+from posepile.cli.presence import presence, presence_text
+from posepile.cli.table import print_fields, print_json, print_table
+from posepile.registry import find_dataset, list_datasets
+
+HELP = 'Show what is known about a dataset or variant: origin, licence, files, paths, state.'
+
+
+def add_arguments(parser):
+    parser.add_argument('name', metavar='NAME', help='a dataset or variant ("posepile list")')
+    parser.add_argument('--json', action='store_true', help='print JSON')
+
+
+def run(args):
+    info = find_dataset(args.name)
+    state = presence(info)
+    variants = [i.name for i in list_datasets() if i.dataset == info.dataset and i.variant]
+    if args.json:
+        content = dataclasses.asdict(info)
+        print_json(content | {'variants': variants, 'state': state})
+        return
+
+    print(f'{info.title} ({info.year})\n')
+    print_fields(
+        [
+            ('name', info.name + (f', variant of {info.dataset}' if info.variant else '')),
+            ('kind', info.kind.upper()),
+            ('joints', info.joints),
+            ('parameters', info.parameters),
+            ('splits', ', '.join(info.splits)),
+            ('benchmark', 'yes' if info.evaluation else 'no'),
+            ('licence', info.licence),
+            ('access', info.access),
+            ('home page', info.homepage),
+            ('citation', info.citation),
+            ('expected', ', '.join(f'{k} {v:,}' for k, v in info.expected.items()) or None),
+            ('options', ', '.join(f'{k}={v}' for k, v in info.options.items()) or None),
+            ('variants', ', '.join(variants) or None),
+            ('module', info.module),
+            ('raw release', state['raw_path'] if state else f'$DATA_ROOT/{info.raw}'),
+            ('product', state['packed_path'] if state else f'$DATA_ROOT/packed/{info.name}'),
+            ('state', presence_text(state)),
+        ]
+    )
+    if info.files:
+        print(f'\nfiles of the raw release, below $DATA_ROOT/{info.raw}:')
+        print_table(
+            ['path', 'group', 'needed', 'comes from'],
+            [
+                [f.path, f.group or '-', 'no' if f.optional else 'yes', f.url or 'place it by hand']
+                for f in info.files
+            ],
+        )

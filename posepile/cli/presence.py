@@ -1,0 +1,32 @@
+"""What of a dataset is there under DATA_ROOT."""
+
+import os
+import os.path as osp
+
+from posepile.cluster.overview import step_summary
+from posepile.cluster.state import DONE, steps_of
+from posepile.paths import data_root, packed_paths
+
+
+def presence(info) -> dict | None:
+    """Whether raw release and product exist, and where the steps are; None without DATA_ROOT."""
+    if not os.environ.get('DATA_ROOT'):
+        return None
+    raw = osp.join(data_root(), info.raw)
+    annotations, images = packed_paths(info.name)
+    return {
+        'raw_path': raw,
+        'raw': osp.isdir(raw) and any(os.scandir(raw)),
+        'packed_path': osp.dirname(annotations),
+        'packed': osp.exists(annotations) and osp.exists(images),
+        'steps': {s.name: step_summary(s)['state'] for s in steps_of(info.name)},
+    }
+
+
+def presence_text(state) -> str:
+    """In a few words; ``-`` if nothing is there."""
+    if state is None:
+        return '(DATA_ROOT not set)'
+    words = [word for word in ('raw', 'packed') if state[word]]
+    words += [f'{name} {step}' for name, step in state['steps'].items() if step != DONE]
+    return ', '.join(words) or '-'

@@ -1,0 +1,67 @@
+"""The part of ``functions.sh`` that is easier said in Python.
+
+``begin``: check what can be checked before the first step, print the product and its lock file.
+``lock``: lock the inherited file descriptor, and forget the steps that are to be done again.
+``step``: run one step.
+"""
+
+import os
+import signal
+import sys
+
+from posepile.cluster import lock
+from posepile.cluster.begin import begin
+from posepile.cluster.errors import Interrupted
+from posepile.cluster.force import forget_forced_steps
+from posepile.cluster.progress import say
+from posepile.cluster.step import make_executor, parse_request, run_step
+from posepile.errors import OptionError, PosePileError
+from posepile.paths import check_data_root
+
+
+def main(argv=None) -> int:
+    words = sys.argv[1:] if argv is None else argv
+    try:
+        if words[:1] == ['begin']:
+            dataset = begin(*words[1:])
+            print(dataset)
+            print(lock.lock_path(dataset))
+        elif words[:1] == ['lock']:
+            dataset = os.environ['POSEPILE_DATASET']
+            lock.acquire(dataset, int(words[1]), _lifelines())
+            forget_forced_steps(dataset, words[2])
+        elif words[:1] == ['step']:
+            _step(words[1:])
+        else:
+            raise OptionError('usage: python -m posepile.cluster begin|lock|step ...')
+    except Interrupted as e:
+        return 128 + e.signum
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except PosePileError as e:
+        say(f'posepile: error: {e}')
+        return 1
+    return 0
+
+
+def _step(words):
+    dataset = os.environ.get('POSEPILE_DATASET')
+    if not dataset:
+        raise OptionError('POSEPILE_DATASET is not set; "begin NAME" in a main.sh sets it.')
+    lifelines = _lifelines()
+    request = parse_request(dataset, words)
+    executor = make_executor(lifelines)
+    if not os.environ.get('POSEPILE_LOCK_FD'):  # not below a main.sh
+        check_data_root()
+        lock.acquire(dataset, lock.open_lock(dataset), [*lifelines, os.getpid()])
+        forget_forced_steps(dataset)
+    run_step(request, executor)
+
+
+def _lifelines():
+    """The processes without which this one has no reason to go on."""
+    return [int(pid) for pid in os.environ.get('POSEPILE_WATCH_PIDS', '').split()]
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""What is done, as files: ``$DATA_ROOT/.posepile/<dataset>/steps/<step>/``.
+
+========================  =======================================================================
+``step.json``             command, number of tasks, options and code version of the step
+``00003.json``            mark of task 3; absent: pending. Its ``state`` is one of
+
+                          * ``running``: host, pid, start, since
+                          * ``done``: seconds, peak_memory_mb, report
+                          * ``failed``: exit_code, log, seconds
+``00003.log``             what task 3 wrote to its standard output and error, last attempt
+``00003.report.json``     what task 3 leaves for its mark (``POSEPILE_TASK_REPORT``); removed then
+========================  =======================================================================
+
+Marks are written under a temporary name and renamed, so that they are whole or absent. Whoever
+writes here holds the dataset's lock (:mod:`posepile.cluster.lock`).
+"""
+
+import json
+import os
+import os.path as osp
+import re
+
+from posepile.errors import OptionError
+from posepile.paths import state_dir
+
+PENDING, RUNNING, DONE, FAILED = 'pending', 'running', 'done', 'failed'
+
+_STEP_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_-]*')
+
+
+class StepState:
+    """The state of step ``name`` of the product ``dataset``; reading never writes."""
+
+    def __init__(self, dataset, name):
+        if not _STEP_NAME.fullmatch(name):
+            raise OptionError(f'A step cannot be called {name!r}: use letters, digits, _ and -.')
+        self.dataset = dataset
+        self.name = name
+        self.folder = osp.join(state_dir(dataset), 'steps', name)
+
+    def read(self) -> dict:
+        """The content of ``step.json``; empty if the step was never started."""
+        return read_json(osp.join(self.folder, 'step.json')) or {}
+
+    def write(self, record):
+        os.makedirs(self.folder, exist_ok=True)
+        write_json(osp.join(self.folder, 'step.json'), record)
+
+    def update(self, **changes):
+        self.write(self.read() | changes)
+
+    def mark_path(self, i_task) -> str:
+        return osp.join(self.folder, f'{i_task:05d}.json')
+
+    def log_path(self, i_task) -> str:
+        return osp.join(self.folder, f'{i_task:05d}.log')
+
+    def report_path(self, i_task) -> str:
+        return osp.join(self.folder, f'{i_task:05d}.report.json')
+
+    def mark(self, i_task) -> dict:
+        """The mark of a task: a dict with at least ``state``."""
+        return read_json(self.mark_path(i_task)) or {'state': PENDING}
+
+    def marks(self) -> list[dict]:
+        """The marks of all tasks in order; empty if the step was never started."""
+        return [self.mark(i) for i in range(self.read().get('n_tasks') or 0)]
+
+    def set_mark(self, i_task, state, **fields):
+        write_json(self.mark_path(i_task), {'state': state, **fields})
+
+    def clear_mark(self, i_task):
+        remove(self.mark_path(i_task))
+
+    def reset(self, position):
+        """Forget all tasks; the next start of the step begins anew, as a forced one.
+
+        Dying in the middle is harmless: ``step.json`` is replaced first, and a step without a
+        number of tasks has its files deleted (again) before it is started.
+        """
+        self.write({'n_tasks': None, 'forced': True, 'position': position})
+        self.delete_task_files()
+
+    def delete_task_files(self):
+        for name in os.listdir(self.folder):
+            if re.match(r'\d{5,}\.', name):
+                remove(osp.join(self.folder, name))
+
+    def report(self) -> dict:
+        """The reports of all done tasks as one: numbers are summed, lists joined."""
+        total = {}
+        for mark in self.marks():
+            for key, value in mark.get('report', {}).items():
+                total[key] = total[key] + value if key in total else value
+        return total
+
+
+def steps_of(dataset) -> list[StepState]:
+    """The steps of a product that were ever started, in the order of its ``main.sh``."""
+    folder = osp.join(state_dir(dataset), 'steps')
+    names = os.listdir(folder) if osp.isdir(folder) else []
+    states = [StepState(dataset, name) for name in names if _STEP_NAME.fullmatch(name)]
+    return sorted(states, key=lambda s: (s.read().get('position', 0), s.name))
+
+
+def step_report(step, dataset=None) -> dict:
+    """What the tasks of a step reported, summed over tasks (lists are joined in task order).
+
+    Args:
+        step: name of the step.
+        dataset: name of the product, by default ``$POSEPILE_DATASET``, as inside a pipeline.
+    """
+    dataset = dataset or os.environ.get('POSEPILE_DATASET')
+    if not dataset:
+        raise OptionError('The report of a step needs the name of a dataset or POSEPILE_DATASET.')
+    return StepState(dataset, step).report()
+
+
+def read_json(path):
+    """The dict in a file; None if the file is absent or damaged.
+
+    Damage (an interrupted disk, a full one) makes a task count as pending, which costs its
+    repetition and nothing else.
+    """
+    try:
+        with open(path, encoding='utf-8') as f:
+            content = json.load(f)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def write_json(path, content):
+    temporary = f'{path}.tmp{os.getpid()}'
+    with open(temporary, 'w', encoding='utf-8') as f:
+        json.dump(content, f, indent=1)
+        f.write('\n')
+    os.replace(temporary, path)
+
+
+def remove(path):
+    """Delete a file that may be absent."""
+    if osp.lexists(path):
+        os.remove(path)
