@@ -8,8 +8,14 @@ from posepile.errors import BadFileError
 from posepile.raw.unpickle import restricted_load
 
 
+def find_mask_files(recipe) -> list[str]:
+    """Paths of all ``$DATA_ROOT/<crops folder>/masks/*.pkl``, sorted."""
+    folder = osp.join(paths.data_root(), recipe.crops_folder, 'masks')
+    return sorted(glob.glob(osp.join(glob.escape(folder), '*.pkl')))
+
+
 class MaskFiles:
-    """All masks in ``$DATA_ROOT/<crops folder>/masks/*.pkl``: dictionaries of crop path to RLE.
+    """The masks in a dataset's mask files: dictionaries of crop path to RLE.
 
     Args:
         recipe: tells the folder, and how the files name a crop.
@@ -19,9 +25,7 @@ class MaskFiles:
         self._folder = recipe.crops_folder
         self._n_components = recipe.mask_key_components
         self._masks = {}
-        self.files = sorted(
-            glob.glob(osp.join(glob.escape(paths.data_root()), self._folder, 'masks', '*.pkl'))
-        )
+        self.files = find_mask_files(recipe)
         for file in self.files:
             masks = restricted_load(file)
             if not isinstance(masks, dict):
