@@ -202,7 +202,8 @@ def _convert_sparse(coords, sources, is_missing):
     # A source joint may serve two destinations, so this goes from destinations to stored rows.
     row_of_source = np.full(coords.shape[0], -1)
     row_of_source[coords.i_valid_joints] = np.arange(len(coords.i_valid_joints))
-    rows = np.where(is_missing, -1, row_of_source[sources])
+    rows = np.full(len(sources), -1)
+    rows[~is_missing] = row_of_source[sources[~is_missing]]
     destinations = np.flatnonzero(rows >= 0)
     destinations = destinations[np.argsort(rows[destinations], kind='stable')]
     shape = (len(sources), *coords.shape[1:])

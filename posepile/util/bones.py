@@ -25,7 +25,8 @@ class MeanBoneLengths:
         coords = np.asarray(coords)
         if coords.dtype == np.float16:
             coords = coords.astype(np.float32)  # squares of millimetres overflow float16
-        coords = coords.reshape(-1, *coords.shape[-2:])
+        if coords.ndim == 2:
+            coords = coords[np.newaxis]
         vectors = coords[:, self._starts] - coords[:, self._ends]
         lengths = np.linalg.norm(vectors, axis=-1)
         while len(lengths):

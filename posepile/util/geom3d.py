@@ -3,6 +3,8 @@
 Joints with a NaN count as missing everywhere. Leading axes are batch axes.
 """
 
+import math
+
 import numpy as np
 
 from posepile.util.procrustes import procrustes, rigid_align, rigid_align_many
@@ -70,7 +72,7 @@ def geometric_median(points, eps=5) -> np.ndarray:
     if not eps > 0:
         raise ValueError(f'eps must be positive, not {eps}.')
     points = np.asarray(points, np.float64)
-    flat = points.reshape(-1, *points.shape[-2:])
+    flat = points.reshape(math.prod(points.shape[:-2]), *points.shape[-2:])
     valid = are_joints_valid(flat)
     n_valid = valid.sum(axis=-1)
     flat = np.where(valid[..., np.newaxis], flat, 0)
@@ -123,7 +125,7 @@ def point_stdev(poses, item_axis=-3, coord_axis=-1) -> np.ndarray:
     Returns:
         ``poses`` without these two axes.
     """
-    poses = np.moveaxis(np.asarray(poses), (item_axis, coord_axis), (0, -1))
+    poses = np.moveaxis(_in_single_precision(poses), (item_axis, coord_axis), (0, -1))
     valid = are_joints_valid(poses)
     n_valid = valid.sum(axis=0)
     poses = np.where(valid[..., np.newaxis], poses, 0)
@@ -182,7 +184,7 @@ def are_bones_plausible(
         edges = np.stack([matrix.argmax(axis=1), matrix.argmin(axis=1)], axis=1)
     else:
         raise TypeError('Give either joint_info or joints2bones_matrix.')
-    poses = np.asarray(poses)
+    poses = _in_single_precision(poses)
     ref = np.asarray(ref)
     lengths = np.linalg.norm(poses[..., edges[:, 0], :] - poses[..., edges[:, 1], :], axis=-1)
     ratios = lengths / (ref + 1e-8)
@@ -191,8 +193,14 @@ def are_bones_plausible(
 
 
 def _rms(values, axes, keepdims):
-    values = np.asarray(values)
+    values = _in_single_precision(values)
     present = are_joints_valid(values)[..., np.newaxis] & np.ones(values.shape[-1], bool)
     total = np.where(present, np.square(values), 0).sum(axis=axes, keepdims=keepdims)
     with np.errstate(invalid='ignore'):
         return np.sqrt(total / present.sum(axis=axes, keepdims=keepdims))
+
+
+def _in_single_precision(coords):
+    """As float32 at least: squares of millimetres overflow float16."""
+    coords = np.asarray(coords)
+    return coords.astype(np.result_type(coords, np.float32), copy=False)

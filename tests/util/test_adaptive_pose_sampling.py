@@ -12,7 +12,18 @@ from posepile.util.adaptive_pose_sampling import (
 )
 
 N = math.nan
-GOLDEN_X = [(0, 0), (50, 0), (99.9, 0), (100, 0), (N, 0), (N, N), (100, 0), (0, 0), (300, 0), (0, 0)]
+GOLDEN_X = [
+    (0, 0),
+    (50, 0),
+    (99.9, 0),
+    (100, 0),
+    (N, 0),
+    (N, N),
+    (100, 0),
+    (0, 0),
+    (300, 0),
+    (0, 0),
+]
 GOLDEN = {  # (check_validity, assume_nan_unchanged): sampler 1, then sampler 2 by buffer size
     (False, False): ('KSSKKKKKKK', {1: 'KSSKKKKKKK', 2: 'KSSKKKKKKS', 100: 'KSSKKKSSKS'}),
     (True, False): ('KSSKSSSKKK', {1: 'KSSKSSSKKK', 2: 'KSSKSSSSKK', 100: 'KSSKSSSSKS'}),
