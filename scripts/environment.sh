@@ -1,0 +1,41 @@
+# Sourced by the other scripts: makes the virtual environment .venv in the repository root and
+# installs PosePile in it. Does nothing if that has been done since setup.py last changed.
+#
+# POSEPILE_PYTHON   interpreter to make it with (default: the newest of python3.13 ... python3)
+# POSEPILE_VENV     where to make it (default: .venv)
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+VENV=${POSEPILE_VENV:-$PWD/.venv}
+
+find_python() {
+    local candidate
+    for candidate in ${POSEPILE_PYTHON:-python3 python3.13 python3.12 python3.11 python3.10 python}; do
+        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2])' \
+            2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    echo "PosePile needs Python 3.10 or newer with the venv module. Install one, or name it in" \
+        "the environment variable POSEPILE_PYTHON." >&2
+    return 1
+}
+
+install_posepile() {
+    local wanted done_mark
+    wanted=$(cksum <setup.py)
+    done_mark="$VENV/posepile-installed"
+    if [[ -f $done_mark && $(<"$done_mark") == "$wanted" ]]; then
+        return
+    fi
+    echo "Installing PosePile in $VENV (a few minutes the first time) ..."
+    "$(find_python)" -m venv "$VENV"
+    "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+    # Compiled once here, the camera library's kernels need not be compiled in every new process.
+    "$VENV/bin/python" -W ignore -m deltacamera.precompile
+    echo "$wanted" >"$done_mark"
+}
+
+install_posepile
+export PATH="$VENV/bin:$PATH"
