@@ -1,0 +1,152 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from posepile.metrics import errors
+from posepile.metrics.alignment import (
+    rigid_aligned,
+    root_relative,
+    scale_aligned,
+    similarity_aligned,
+)
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def random_poses(seed, n=6, n_joints=17):
+    rng = np.random.default_rng(seed)
+    return rng, rng.normal(0, 400, (n, n_joints, 3)) + rng.normal(0, 3000, (n, 1, 3))
+
+
+def test_unit_vectors():
+    pred = np.array([[1, 1, 1], [0, 0, 2]])
+    true = np.array([[1, 1, 1], [3, 4, 2]])
+    assert errors.mpjpe(pred, true) == 2.5
+    assert errors.pck(pred, true, threshold=4) == 0.5
+    assert errors.pck(pred, true, threshold=5) == 1
+    assert errors.pck(pred, true, threshold=5, inclusive=False) == 0.5
+
+
+@settings(max_examples=30, deadline=None)
+@given(seeds)
+def test_translation_counts_in_absolute_errors_only(seed):
+    rng, true = random_poses(seed)
+    pred = true + np.array([100.0, -200.0, 200.0])
+    np.testing.assert_allclose(errors.mpjpe(pred, true), 300)
+    np.testing.assert_allclose(errors.root_relative_mpjpe(pred, true, 16), 0, atol=1e-9)
+    np.testing.assert_allclose(errors.pa_mpjpe(pred, true), 0, atol=1e-9)
+    np.testing.assert_allclose(errors.mpjpe(rigid_aligned(pred, true), true), 0, atol=1e-9)
+    assert errors.pck(pred, true, 299.999).max() == 0 and errors.pck(pred, true, 300.001).min() == 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(seeds)
+def test_scale_about_the_root_is_removed_by_scaling_alignments_only(seed):
+    _, true = random_poses(seed)
+    relative = root_relative(true, 16)
+    pred = true + 0.25 * relative
+    expected = 0.25 * np.linalg.norm(relative, axis=-1).mean(axis=-1)
+    np.testing.assert_allclose(errors.mpjpe(pred, true), expected)
+    np.testing.assert_allclose(errors.root_relative_mpjpe(pred, true, 16), expected)
+    np.testing.assert_allclose(errors.pa_mpjpe(pred, true), 0, atol=1e-6)
+    np.testing.assert_allclose(scale_aligned(1.25 * relative, relative), relative, atol=1e-9)
+    # Without scaling, the best fit brings the centroids together and nothing else.
+    centred = true - true.mean(axis=1, keepdims=True)
+    expected = 0.25 * np.linalg.norm(centred, axis=-1).mean(axis=-1)
+    np.testing.assert_allclose(errors.mpjpe(rigid_aligned(pred, true), true), expected)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seeds)
+def test_rotation_about_the_root_is_removed_by_procrustes_only(seed):
+    rng, true = random_poses(seed)
+    rotation = Rotation.random(rng=rng).as_matrix()
+    relative = root_relative(true, 16)
+    pred = relative @ rotation + true[:, 16:]
+    expected = np.linalg.norm(relative @ rotation - relative, axis=-1).mean(axis=-1)
+    np.testing.assert_allclose(errors.mpjpe(pred, true), expected)
+    np.testing.assert_allclose(errors.root_relative_mpjpe(pred, true, 16), expected)
+    np.testing.assert_allclose(errors.pa_mpjpe(pred, true), 0, atol=1e-6)
+
+
+def test_root_error_spreads_to_all_other_joints():
+    _, true = random_poses(0)
+    pred = true.copy()
+    pred[:, 16, 0] += 170
+    np.testing.assert_allclose(errors.mpjpe(pred, true), 10)
+    np.testing.assert_allclose(errors.root_relative_mpjpe(pred, true, 16), 160)
+    np.testing.assert_allclose(errors.pck(pred, true), 16 / 17)
+
+
+def test_mirrored_pose_is_not_aligned_by_a_reflection():
+    _, true = random_poses(3)
+    assert errors.pa_mpjpe(true * [-1, 1, 1], true).min() > 100
+
+
+def test_unflipped_scale_matters_for_reflections_only():
+    _, true = random_poses(3)
+    noisy = true + np.random.default_rng(1).normal(0, 30, true.shape)
+    np.testing.assert_array_equal(
+        similarity_aligned(noisy, true), similarity_aligned(noisy, true, unflipped_scale=True)
+    )
+    mirrored = noisy * [-1, 1, 1]
+    quirky = errors.mpjpe(similarity_aligned(mirrored, true, unflipped_scale=True), true)
+    assert np.all(quirky != errors.pa_mpjpe(mirrored, true))
+
+
+@pytest.mark.parametrize('how', ['mask', 'nan in truth', 'nan in prediction'])
+def test_missing_joints_do_not_count(how):
+    rng, true = random_poses(7)
+    pred = true + rng.normal(0, 60, true.shape)
+    metrics = {
+        'mpjpe': lambda p, t, m: errors.mpjpe(p, t, m),
+        'relative': lambda p, t, m: errors.root_relative_mpjpe(p, t, 16, m),
+        'pa': errors.pa_mpjpe,
+        'pck': lambda p, t, m: errors.pck(p, t, 100, m),
+        'auc': lambda p, t, m: errors.auc(p, t, mask=m),
+    }
+    expected = {
+        name: f(pred[:, 4:], true[:, 4:], None) for name, f in metrics.items() if name != 'relative'
+    }
+    expected['relative'] = errors.root_relative_mpjpe(pred[:, 4:], true[:, 4:], 12)
+    mask = None
+    if how == 'mask':
+        mask = np.broadcast_to(np.arange(17) >= 4, (6, 17))
+        pred[:, :4] += 1e4
+    elif how == 'nan in truth':
+        true[:, 1, 2] = true[:, [0, 2, 3]] = np.nan
+        true[:, 1, 2] = np.nan
+    else:
+        pred[:, :4] = np.nan
+    for name, f in metrics.items():
+        np.testing.assert_allclose(f(pred, true, mask), expected[name], err_msg=name)
+
+
+def test_pose_without_joints_is_nan_and_infinity_is_an_error():
+    pose = np.zeros((2, 5, 3))
+    assert np.isnan(errors.mpjpe(pose, pose, np.zeros((2, 5), bool))).all()
+    assert np.isnan(errors.pck(pose, np.full_like(pose, np.nan))).all()
+    broken = pose.copy()
+    broken[:, 0, 0] = np.inf
+    assert np.isinf(errors.mpjpe(broken, pose)).all()
+    np.testing.assert_allclose(errors.pck(broken, pose), 0.8)
+
+
+def test_auc_is_the_mean_pck_over_thresholds():
+    true = np.zeros((1, 2, 3))
+    pred = true.copy()
+    pred[0, 0, 0], pred[0, 1, 0] = 75, 1000
+    assert len(errors.AUC_THRESHOLDS) == 31 and errors.AUC_THRESHOLDS[1] == 5
+    np.testing.assert_allclose(errors.auc(pred, true), 0.5 * 16 / 31)
+
+
+def test_leading_axes_are_free():
+    rng, true = random_poses(0)
+    pred = true + rng.normal(0, 60, true.shape)
+    for f in errors.mpjpe, errors.pa_mpjpe, errors.pck:
+        flat = f(pred, true)
+        nested = f(pred.reshape(2, 3, 17, 3), true.reshape(2, 3, 17, 3))
+        np.testing.assert_allclose(nested, flat.reshape(2, 3))
+        np.testing.assert_allclose(f(pred[0], true[0]), flat[0])
