@@ -21,8 +21,8 @@ Nothing here imports a dataset's code or a heavy library, so that listing is ins
     examples = 124221
 
     [variants.aspset_test]          # optional: a further product made by the same folder
-    title = "..."                   # title, kind, joints, parameters, splits, evaluation: as above
-    expected = { examples = 9000 }  # unless given; expected counts are not taken over from above
+    title = "..."                   # all but raw: as above unless given;
+    expected = { examples = 9000 }  # only expected counts are not taken over
     options = { test = true }       # keyword arguments for the folder's make_dataset() and clips()
 
     [[files]]                       # optional, repeated: the files of the raw release
@@ -30,7 +30,8 @@ Nothing here imports a dataset's code or a heavy library, so that listing is ins
     url = "https://..."             # optional: absent for what has to be placed by hand
     md5 = "..."                     # optional, likewise sha256 and size (bytes)
     raw = "aspset"                  # optional: its folder below DATA_ROOT, where not that above
-    unpack = { into = "data", strip = 1 }  # optional: folder below raw, leading folders to drop
+    unpack = { into = "data", strip = 1 }  # optional: folder below raw, leading folders to drop;
+                                    # with remove = true the archive is deleted afterwards
     provides = "data/videos"        # optional: what unpacking makes, below raw; if a person has
                                     # put that in place, the archive is not needed
     group = "trainval"              # optional: name shared by files that belong together; those
@@ -61,10 +62,15 @@ _SPLITS = ('train', 'val', 'test')
 
 @dataclass(frozen=True)
 class Unpack:
-    """How an archive of a raw release is unpacked: folder below raw, leading folders to drop."""
+    """How an archive of a raw release is unpacked.
+
+    ``into`` is a folder below raw, ``strip`` the number of leading folders to drop, and ``remove``
+    tells whether the archive is deleted afterwards.
+    """
 
     into: str = ''
     strip: int = 0
+    remove: bool = False
 
 
 @dataclass(frozen=True)
@@ -231,6 +237,11 @@ def _read_variant(base, name, table):
         variant=name,
         title=table.string('title', base.title),
         kind=table.choice('kind', ('3d', '2d'), base.kind),
+        year=table.integer('year', base.year),
+        citation=table.string('citation', base.citation),
+        homepage=table.string('homepage', base.homepage),
+        licence=table.string('licence', base.licence),
+        access=table.string('access', base.access),
         joints=table.integer('joints', base.joints),
         splits=table.splits('splits', base.splits),
         parameters=table.string('parameters', base.parameters),
@@ -247,7 +258,9 @@ def _read_file(table, raw):
     unpack = None
     if 'unpack' in table.content:
         how = table.table('unpack')
-        unpack = Unpack(how.relative_path('into', ''), how.integer('strip', 0))
+        unpack = Unpack(
+            how.relative_path('into', ''), how.integer('strip', 0), how.boolean('remove', False)
+        )
         how.finish()
     file = RawFile(
         path=table.relative_path('path'),

@@ -43,6 +43,8 @@ def fetch_dataset(info):
         if file.unpack:
             unpack(path, osp.join(folder, file.unpack.into), strip=file.unpack.strip)
             open(_mark(path), 'w').close()
+            if file.unpack.remove:
+                os.remove(path)
     print(f'{n_present} files of {info.name} were in place already below {root}')
 
 
