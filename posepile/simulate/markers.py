@@ -1,0 +1,83 @@
+"""Small discs drawn at known points, so that a test can find the points in the pixels again."""
+
+import numpy as np
+
+_RING = 2.5  # width of the dark ring around a disc, px
+_SUBSAMPLES = 8
+
+
+def draw_markers(image, points2d, radius=3.0, colour=(255, 255, 255)):
+    """Draws a bright disc with a black ring centred exactly at each point, on top of everything.
+
+    Args:
+        image: (h, w, 3) uint8, changed in place.
+        points2d: (N, 2) pixel coordinates; markers outside of the image and NaN are left out.
+        radius: radius of the disc in px; the ring is 2.5 px wide.
+        colour: RGB of the discs.
+
+    Returns:
+        The image.
+    """
+    reach = int(np.ceil(radius + _RING)) + 1
+    sub = (np.arange(_SUBSAMPLES) + 0.5) / _SUBSAMPLES - 0.5
+    h, w = image.shape[:2]
+    for x, y in np.asarray(points2d, np.float64).reshape(-1, 2):
+        if not (np.isfinite([x, y]).all() and -reach < x < w + reach and -reach < y < h + reach):
+            continue
+        left, top = round(x) - reach, round(y) - reach
+        xs = (np.arange(left, left + 2 * reach + 1)[:, None] + sub).ravel() - x
+        ys = (np.arange(top, top + 2 * reach + 1)[:, None] + sub).ravel() - y
+        distance = np.hypot(xs, ys[:, None])
+        disc, whole = (_share_covered(distance <= r) for r in (radius, radius + _RING))
+        rows, columns = _overlap(top, disc.shape[0], h), _overlap(left, disc.shape[1], w)
+        inside = image[rows[0], columns[0]]
+        disc, whole = disc[rows[1], columns[1], None], whole[rows[1], columns[1], None]
+        drawn = inside * (1 - whole) + np.asarray(colour, np.float64) * disc
+        image[rows[0], columns[0]] = np.rint(drawn).astype(np.uint8)
+    return image
+
+
+def find_marker(image, near, radius=3.0, search=4.0):
+    """Sub-pixel centre of the white marker that lies within ``search`` px of a point.
+
+    The centroid of the brightness inside of the dark ring; used again from where it was found
+    until it stays.
+
+    Args:
+        image: (h, w, 3) or (h, w) uint8 with a marker of the given ``radius``.
+        near: (2,) pixel coordinates where it is expected.
+
+    Returns:
+        (2,) pixel coordinates, or NaN if nothing bright is there.
+    """
+    grey = image.astype(np.float64)
+    if grey.ndim == 3:
+        grey = grey.min(axis=-1)  # white is bright in all channels
+    h, w = grey.shape
+    columns, rows = np.meshgrid(np.arange(w), np.arange(h))
+    centre = np.asarray(near, np.float64)
+    for half_width in [search + radius] + [radius + _RING / 2] * 6:
+        left, top = np.maximum(np.floor(centre - half_width).astype(int), 0)
+        right, bottom = np.ceil(centre + half_width).astype(int) + 1
+        window = (slice(top, max(bottom, 0)), slice(left, max(right, 0)))
+        x, y = columns[window], rows[window]
+        distance = np.hypot(x - centre[0], y - centre[1])
+        weight = grey[window] * np.clip(half_width + 0.5 - distance, 0, 1)
+        if half_width > radius + _RING / 2:
+            weight = weight * (grey[window] > 200)
+        if weight.sum() < 255:
+            return np.full(2, np.nan)
+        centre = np.array([(weight * x).sum(), (weight * y).sum()]) / weight.sum()
+    return centre
+
+
+def _share_covered(inside):
+    """Share of the samples of each pixel that are inside."""
+    n = inside.shape[0] // _SUBSAMPLES
+    return inside.reshape(n, _SUBSAMPLES, n, _SUBSAMPLES).mean(axis=(1, 3))
+
+
+def _overlap(start, length, limit):
+    """Slices of the image and of the stamp along one axis where both exist."""
+    low, high = max(start, 0), max(min(start + length, limit), 0)
+    return slice(low, high), slice(low - start, max(high - start, low - start))
