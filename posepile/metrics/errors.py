@@ -41,14 +41,18 @@ def pck(pred, true, threshold=150, mask=None, *, inclusive=True) -> np.ndarray:
     Args:
         inclusive: whether a distance of exactly ``threshold`` is correct.
     """
-    distances = joint_errors(pred, true, mask)
-    correct = (distances <= threshold) if inclusive else (distances < threshold)
-    return _mean_over_joints(np.where(np.isnan(distances), np.nan, correct))
+    return _pck(joint_errors(pred, true, mask), threshold, inclusive)
 
 
 def auc(pred, true, thresholds=AUC_THRESHOLDS, mask=None, *, inclusive=True) -> np.ndarray:
     """Mean of the PCK over several thresholds."""
-    return np.mean([pck(pred, true, t, mask, inclusive=inclusive) for t in thresholds], axis=0)
+    distances = joint_errors(pred, true, mask)
+    return np.mean([_pck(distances, t, inclusive) for t in thresholds], axis=0)
+
+
+def _pck(distances, threshold, inclusive):
+    correct = (distances <= threshold) if inclusive else (distances < threshold)
+    return _mean_over_joints(np.where(np.isnan(distances), np.nan, correct))
 
 
 def _mean_over_joints(values):

@@ -44,6 +44,9 @@ def test_geometric_median_special_cases():
     # The mean, where the iteration starts, is itself one of the points.
     cross = np.array([[0, 0], [9, 0], [-9, 0], [0, 9], [0, -9]], float)
     assert geom3d.geometric_median(cross).tolist() == [0, 0]
+    # There, two coinciding points outweigh the pull of the others, of which more lie to the left.
+    line = np.array([[0, 0], [0, 0], [9, 0], [-6, 0], [-3, 0]], float) + [100, 50]
+    assert geom3d.geometric_median(line).tolist() == [100, 50]
     assert np.isnan(geom3d.geometric_median(np.full((2, 3), N))).all()
     assert geom3d.geometric_median(np.empty((4, 0, 3))).shape == (4, 3)
     with pytest.raises(ValueError, match='eps'):
