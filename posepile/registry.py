@@ -41,10 +41,10 @@ Nothing here imports a dataset's code or a heavy library, so that listing is ins
 import dataclasses
 import os
 import os.path as osp
-import re
 import sys
 from dataclasses import dataclass
 
+from posepile.checked_table import NAME, CheckedTable, nearest
 from posepile.errors import BadFileError, UnknownDatasetError
 
 if sys.version_info >= (3, 11):
@@ -54,10 +54,6 @@ else:
 
 #: The folder whose sub-folders are the datasets.
 DATASETS_DIR = osp.join(osp.dirname(osp.abspath(__file__)), 'ds')
-
-_REQUIRED = object()
-_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_-]*')
-_SPLITS = ('train', 'val', 'test')
 
 
 @dataclass(frozen=True)
@@ -156,7 +152,7 @@ def find_dataset(name, datasets_dir=None) -> DatasetInfo:
     datasets_dir = datasets_dir or DATASETS_DIR
     # The usual case, a folder of the same name, spares reading all the others.
     folder = osp.join(datasets_dir, name)
-    if _NAME.fullmatch(name) and osp.exists(osp.join(folder, 'dataset.toml')):
+    if NAME.fullmatch(name) and osp.exists(osp.join(folder, 'dataset.toml')):
         for info in read_dataset(folder):
             if info.name == name:
                 return info
@@ -170,15 +166,6 @@ def find_dataset(name, datasets_dir=None) -> DatasetInfo:
         + (f' Did you mean {" or ".join(hint)}?' if hint else '')
         + ' "posepile list" shows all.'
     )
-
-
-def nearest(name, known) -> list[str]:
-    """Up to three of the names in ``known`` that ``name`` may be a misspelling of."""
-    import difflib
-
-    by_lower_case = {k.lower(): k for k in known}
-    matches = difflib.get_close_matches(name.lower(), by_lower_case, n=3, cutoff=0.6)
-    return [by_lower_case[m] for m in matches]
 
 
 def read_dataset(folder) -> list[DatasetInfo]:
@@ -197,7 +184,7 @@ def read_dataset(folder) -> list[DatasetInfo]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise BadFileError(path, f'is no valid TOML: {e}') from e
 
-    table = _Table(path, content)
+    table = CheckedTable(path, content)
     name = table.name('name')
     base = DatasetInfo(
         name=name,
@@ -275,93 +262,3 @@ def _read_file(table, raw):
     )
     table.finish()
     return file
-
-
-class _Table:
-    """A table of the file of which every key is read once, checked, and named in errors."""
-
-    def __init__(self, path, content, prefix=''):
-        self.path = path
-        self.content = content
-        self.prefix = prefix
-        self.known = set()
-
-    def error(self, key, problem):
-        return BadFileError(self.path, f'key {self.prefix}{key}: {problem}')
-
-    def take(self, key, kind, what, default=_REQUIRED, valid=lambda value: True):
-        self.known.add(key)
-        if key not in self.content:
-            if default is _REQUIRED:
-                raise self.error(key, f'is missing; it must be {what}')
-            return default
-        value = self.content[key]
-        # bool is a subclass of int, but true is no count.
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise self.error(key, f'is {value!r}; it must be {what}')
-        if not valid(value):
-            raise self.error(key, f'is {value!r}; it must be {what}')
-        return value
-
-    def string(self, key, default=_REQUIRED):
-        return self.take(key, str, 'a text', default)
-
-    def boolean(self, key, default=_REQUIRED):
-        return self.take(key, bool, 'true or false', default)
-
-    def integer(self, key, default=_REQUIRED):
-        return self.take(key, int, 'a whole number of at least 0', default, lambda v: v >= 0)
-
-    def choice(self, key, choices, default=_REQUIRED):
-        what = 'one of ' + ', '.join(f'"{c}"' for c in choices)
-        return self.take(key, str, what, default, lambda v: v in choices)
-
-    def matching(self, key, pattern, what):
-        return self.take(key, str, what, None, lambda v: re.fullmatch(pattern, v))
-
-    def relative_path(self, key, default=_REQUIRED):
-        return self.take(key, str, 'a relative path without ".."', default, _is_relative)
-
-    def name(self, key):
-        return self.check_name(key, self.string(key))
-
-    def check_name(self, key, name):
-        if not _NAME.fullmatch(name):
-            raise self.error(key, 'a name consists of letters, digits, _ and -')
-        return name
-
-    def splits(self, key, default=_REQUIRED):
-        what = 'a list of "train", "val", "test" without repetition'
-        splits = self.take(
-            key, (list, tuple), what, default,
-            lambda v: v and all(s in _SPLITS for s in v) and len(set(v)) == len(v),
-        )  # fmt: skip
-        return tuple(splits)
-
-    def strings(self, key, default):
-        valid = lambda v: all(isinstance(s, str) for s in v)  # noqa: E731
-        return tuple(self.take(key, (list, tuple), 'a list of texts', default, valid))
-
-    def counts(self, key):
-        counts = self.table(key)
-        return {k: counts.integer(k) for k in counts.content}
-
-    def table(self, key):
-        content = self.take(key, dict, 'a table', {})
-        return _Table(self.path, content, f'{self.prefix}{key}.')
-
-    def tables(self, key):
-        what = 'a list of tables'
-        contents = self.take(key, list, what, [], lambda v: all(isinstance(t, dict) for t in v))
-        return [_Table(self.path, c, f'{self.prefix}{key}[{i}].') for i, c in enumerate(contents)]
-
-    def finish(self):
-        """Refuse keys that nothing has asked for: most are misspelt."""
-        for key in self.content:
-            if key not in self.known:
-                hint = nearest(key, self.known)
-                raise self.error(key, 'is unknown' + (f'; did you mean {hint[0]}?' if hint else ''))
-
-
-def _is_relative(path):
-    return not osp.isabs(path) and '..' not in path.split('/') and '\\' not in path

@@ -42,7 +42,8 @@ A run that was stopped or failed continues where it was when it is started again
 def main(argv=None) -> int:
     """Run a command line (default: that of the process) and return its exit status."""
     try:
-        status = _dispatch(sys.argv[1:] if argv is None else list(argv))
+        # No list() in this module: once imported, posepile.cli.list bears that name here.
+        status = _dispatch(sys.argv[1:] if argv is None else [*argv])
         sys.stdout.flush()
         return status
     except PosePileError as e:
@@ -68,7 +69,7 @@ def _dispatch(argv):
         parser.error('which command?')
     name = argv[n_own]
     if name not in COMMANDS:
-        from posepile.registry import nearest
+        from posepile.checked_table import nearest
 
         hint = nearest(name, COMMANDS)
         parser.error(

@@ -45,12 +45,11 @@ def run(args):
             ('state', presence_text(state)),
         ]
     )
-    if info.files:
-        print(f'\nfiles of the raw release, below $DATA_ROOT/{info.raw}:')
+    # The same rule as the download step: files without a group are for every product.
+    files = [f for f in info.files if not f.group or f.group in info.groups]
+    if files:
+        print(f'\nfiles of the raw release that {info.name} needs, below DATA_ROOT:')
         print_table(
-            ['path', 'group', 'needed', 'comes from'],
-            [
-                [f.path, f.group or '-', 'no' if f.optional else 'yes', f.url or 'place it by hand']
-                for f in info.files
-            ],
+            ['path', 'comes from'],
+            [[f'{f.raw}/{f.path}', f.url or 'you: place it by hand'] for f in files],
         )

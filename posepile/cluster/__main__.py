@@ -48,14 +48,19 @@ def _step(words):
     dataset = os.environ.get('POSEPILE_DATASET')
     if not dataset:
         raise OptionError('POSEPILE_DATASET is not set; "begin NAME" in a main.sh sets it.')
-    lifelines = _lifelines()
     request = parse_request(dataset, words)
-    executor = make_executor(lifelines)
-    if not os.environ.get('POSEPILE_LOCK_FD'):  # not below a main.sh
-        check_data_root()
-        lock.acquire(dataset, lock.open_lock(dataset), [*lifelines, os.getpid()])
+    executor = make_executor(_lifelines())
+    if os.environ.get('POSEPILE_LOCK_FD'):  # below a main.sh, which holds the lock
+        run_step(request, executor)
+        return
+    check_data_root()
+    fd = lock.open_lock(dataset)
+    try:
+        lock.acquire(dataset, fd, [*_lifelines(), os.getpid()])
         forget_forced_steps(dataset)
-    run_step(request, executor)
+        run_step(request, executor)
+    finally:
+        os.close(fd)
 
 
 def _lifelines():

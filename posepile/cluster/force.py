@@ -5,7 +5,7 @@ import re
 
 from posepile.cluster.state import StepState, steps_of
 from posepile.errors import OptionError
-from posepile.registry import nearest
+from posepile.checked_table import nearest
 
 _STEP_LINE = re.compile(r'^\s*step\s+(\S+)', re.MULTILINE)
 
