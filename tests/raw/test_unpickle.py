@@ -154,7 +154,8 @@ def test_functions_cannot_be_changed_from_within():
     array = pickle.dumps(np.ones(3), 5)
     from_buffer = np.zeros(1).__reduce_ex__(5)[0]
     before = from_buffer.__doc__
-    attack = b'\x80\x04\x8c\x12numpy.core.numeric\x8c\x0b_frombuffer\x93N}\x8c\x07__doc__\x8c\x04evils\x86b.'
+    attack = b'\x80\x04\x8c\x12numpy.core.numeric\x8c\x0b_frombuffer\x93'
+    attack += b'N}\x8c\x07__doc__\x8c\x04evils\x86b.'
     with pytest.raises(RawDataError):
         restricted_load(attack)
     assert from_buffer.__doc__ == before
