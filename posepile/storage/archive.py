@@ -88,7 +88,7 @@ def remove_archive(path):
 def archive_size(path) -> int:
     """Bytes of the index and all shards."""
     shards = glob.glob(f'{glob.escape(os.fspath(path))}-shard-*')
-    return sum(os.path.getsize(p) for p in [path, *shards])
+    return sum(os.path.getsize(p) for p in [index_path(path), *shards])
 
 
 _local = threading.local()
@@ -106,8 +106,7 @@ def open_reader(path) -> barecat.Barecat:
     if getattr(_local, 'pid', None) != os.getpid():
         _local.pid, _local.readers = os.getpid(), {}
     try:
-        index_path = path if os.path.exists(path) else f'{path}-sqlite-index'
-        stat = os.stat(index_path)
+        stat = os.stat(index_path(path))
         signature = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
         known_signature, reader = _local.readers.get(path, (None, None))
         if signature != known_signature:
@@ -117,7 +116,7 @@ def open_reader(path) -> barecat.Barecat:
             _local.readers[path] = (signature, reader)
         return reader
     except FileNotFoundError as e:
-        if os.path.exists(path) or os.path.exists(f'{path}-sqlite-index'):
+        if os.path.exists(index_path(path)):
             raise ArchiveError(
                 path,
                 f'the index is there, but a shard file is missing ({e.filename})',
@@ -125,9 +124,18 @@ def open_reader(path) -> barecat.Barecat:
             ) from None
         raise ArchiveError(path, 'there is no such archive') from None
     except (sqlite3.Error, RuntimeError, ValueError) as e:
-        raise ArchiveError(
-            path, f'not a readable Barecat archive ({e})', 'Pack it again or copy it anew.'
-        ) from e
+        raise _damaged_index(path, e) from e
+
+
+def index_path(path):
+    """The SQLite file of an archive; archives of 2024 have it under another name."""
+    return path if os.path.exists(path) else f'{path}-sqlite-index'
+
+
+def _damaged_index(path, e):
+    return ArchiveError(
+        path, f'not a readable Barecat archive ({e})', 'Pack it again or copy it anew.'
+    )
 
 
 def read_file(path, key: str) -> bytes:
@@ -146,13 +154,28 @@ def read_file(path, key: str) -> bytes:
 
 
 def list_files(path, prefix: str):
-    """Yield the paths below the directory ``prefix`` in the archive, sorted."""
-    cursor = open_reader(path).index.conn.execute(
-        'SELECT path FROM files WHERE path >= ? AND path < ? ORDER BY path',
-        (f'{prefix}/', f'{prefix}0'),  # '0' follows '/'
-    )
-    for (file_path,) in cursor:
+    """Yield the paths below the directory ``prefix`` in the archive, sorted.
+
+    Raises:
+        ArchiveError: if the archive or its index is damaged.
+    """
+    for (file_path,) in _select(path, 'path', prefix, 'ORDER BY path'):
         yield file_path
+
+
+def count_files(path, prefix: str) -> int:
+    """How many paths :func:`list_files` yields."""
+    ((n_files,),) = _select(path, 'COUNT(*)', prefix)
+    return n_files
+
+
+def _select(path, columns, prefix, order=''):
+    query = f'SELECT {columns} FROM files WHERE path >= ? AND path < ? {order}'
+    try:
+        # '0' follows '/'
+        yield from open_reader(path).index.conn.execute(query, (f'{prefix}/', f'{prefix}0'))
+    except sqlite3.Error as e:
+        raise _damaged_index(path, e) from e
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from posepile.errors import ArchiveError
 from posepile.joint_info import JointInfo
 from posepile.raw.images import decode_image
 from posepile.storage import archive, codec
-from posepile.storage.records import dict_to_example2d, dict_to_example3d
+from posepile.storage.records import RECORD_ERRORS, dict_to_example2d, dict_to_example3d
 from posepile.util import SPLIT_NAMES
 from posepile.util.improc import imread
 
@@ -34,7 +34,7 @@ class ExampleSource:
         try:
             record = codec.unpack(archive.read_file(self.annotations_path, path))
             return self._decode_record(record, self.n_joints)
-        except (KeyError, ValueError, IndexError, TypeError) as e:
+        except RECORD_ERRORS as e:
             raise ArchiveError(
                 self.annotations_path, f'the record {path} is damaged or not of this layout ({e!r})'
             ) from e
@@ -47,6 +47,11 @@ class ExampleSource:
             except KeyError:
                 pass  # images may also lie beside the archive, as files below DATA_ROOT
         return imread(image_path)
+
+
+def image_path_of(record_path) -> str:
+    """Path of the image that the record ``<split>/<image path>_NN.msgpack`` belongs to."""
+    return record_path.partition('/')[2].rpartition('_')[0]
 
 
 class PoseExampleBarecat:
@@ -71,7 +76,7 @@ class PoseExampleBarecat:
 
     @property
     def image_path(self):
-        return self.path.partition('/')[2].rpartition('_')[0]
+        return image_path_of(self.path)
 
     def load(self, load_image=True):
         """Read the full example; two calls give independent objects.
@@ -156,10 +161,15 @@ class _BarecatDataset:
         self.annotations_path = annotations_path
         self.images_path = images_path
         self.metadata = read_metadata(annotations_path)
-        self.joint_info = JointInfo(
-            [str(name) for name in self.metadata['joint_names']],
-            [(int(i), int(j)) for i, j in self.metadata['joint_edges']],
-        )
+        try:
+            self.joint_info = JointInfo(
+                [str(name) for name in self.metadata['joint_names']],
+                [(int(i), int(j)) for i, j in self.metadata['joint_edges']],
+            )
+        except (ValueError, TypeError) as e:
+            raise ArchiveError(
+                annotations_path, f'the skeleton in its metadata.msgpack is damaged ({e})'
+            ) from e
         if images_path is not None:
             archive.open_reader(images_path)  # a missing archive is told now, not in training
         source = ExampleSource(
@@ -211,9 +221,29 @@ def read_metadata(annotations_path) -> dict:
 
 
 def dataset_kind(annotations_path) -> str:
-    """``'3d'`` or ``'2d'``: what the records of an annotation archive hold."""
-    for split in SPLIT_NAMES:
+    """``'3d'`` or ``'2d'``: what the records of an annotation archive hold.
+
+    Raises:
+        ArchiveError: if it is damaged.
+    """
+    posepile = read_metadata(annotations_path).get('posepile')
+    if isinstance(posepile, dict) and posepile.get('kind') in ('2d', '3d'):
+        return posepile['kind']
+    for split in SPLIT_NAMES:  # archives made by other programs do not say it
         for path in archive.list_files(annotations_path, split):
-            record = codec.unpack(archive.read_file(annotations_path, path))
-            return '2d' if 'joints2d' in record else '3d'
+            try:
+                record = codec.unpack(archive.read_file(annotations_path, path))
+                return '2d' if 'joints2d' in record else '3d'
+            except (ValueError, TypeError) as e:
+                raise ArchiveError(annotations_path, f'the record {path} is damaged ({e})') from e
     return '3d'
+
+
+def open_dataset(annotations_path, images_path=None):
+    """Open a packed dataset as a 3D or 2D one, whichever it is.
+
+    Raises:
+        ArchiveError: if an archive is missing, damaged, or not of this layout.
+    """
+    is_2d = dataset_kind(annotations_path) == '2d'
+    return (Pose2DDatasetBarecat if is_2d else Pose3DDatasetBarecat)(annotations_path, images_path)

@@ -9,6 +9,8 @@ Readers take both. Optional keys beyond the public layout: ``activity``, ``scene
 ``joints3d_univ`` (rows as in ``joints3d``).
 """
 
+import zlib
+
 import cv2
 import numpy as np
 import rlemasklib
@@ -17,6 +19,10 @@ from deltacamera import BrownConradyEx, Camera, FisheyeKannalaBrandt
 from posepile.datasets2d import Pose2DExample
 from posepile.datasets3d import Pose3DExample
 from posepile.util.misc import cast_if_precise_enough
+
+
+#: What decoding a damaged record may raise.
+RECORD_ERRORS = (LookupError, ValueError, TypeError, AttributeError, zlib.error, cv2.error)
 
 
 def example3d_to_dict(ex, compact=False) -> dict:

@@ -1,0 +1,35 @@
+"""Packed datasets as commands name them."""
+
+import os.path as osp
+
+from posepile.errors import ArchiveError
+
+
+def find_product(name_or_path) -> tuple[str, str | None]:
+    """Paths of the annotation and the image archive of a product.
+
+    Args:
+        name_or_path: name of a packed dataset below DATA_ROOT, or path of an annotation archive
+            (``*.barecat``), whose images lie beside it.
+
+    Raises:
+        ArchiveError: if it is not there; says how to make it.
+        UnknownDatasetError: if there is no such dataset either.
+    """
+    from posepile import paths
+
+    if name_or_path.endswith('.barecat'):
+        from posepile.storage.access import images_beside
+
+        return name_or_path, images_beside(name_or_path)
+    annotations_path, images_path = paths.packed_paths(name_or_path)
+    if not osp.exists(annotations_path):
+        from posepile.registry import find_dataset
+
+        name = find_dataset(name_or_path).name
+        raise ArchiveError(
+            annotations_path,
+            f'the dataset {name} has not been packed yet',
+            f'Make it with: posepile run {name}',
+        )
+    return annotations_path, images_path

@@ -1,0 +1,180 @@
+"""What records and examples must be like, checked one at a time.
+
+The functions yield ``(check, message)`` pairs, nothing for a good record. See
+``posepile.storage.records`` for the layout.
+"""
+
+import numpy as np
+
+from posepile.util import SPLIT_NAMES
+
+_N_DISTORTION_COEFFS = (4, 5, 8, 12, 14)
+
+
+def metadata_problems(metadata: dict):
+    """Check the ``metadata.msgpack`` record of an archive."""
+    names = metadata['joint_names']
+    edges = metadata['joint_edges']
+    if not all(isinstance(name, str) and name for name in names):
+        yield 'metadata', 'joint_names are not all texts'
+    if len({str(name) for name in names}) < len(names):
+        yield 'metadata', 'joint_names repeat'
+    if any(len(edge) != 2 or not all(0 <= int(i) < len(names) for i in edge) for edge in edges):
+        yield 'metadata', 'joint_edges are not pairs of joint indices'
+    for key in ('train_bone_lengths', 'trainval_bone_lengths'):
+        lengths = np.asarray(metadata.get(key, []))
+        if len(lengths) not in (0, len(edges)):
+            yield 'metadata', f'{len(lengths)} {key} for {len(edges)} edges'
+        elif np.any(lengths < 0):
+            yield 'metadata', f'{key} are negative'
+    counts = metadata.get('posepile', {}).get('examples', {})
+    if not set(counts) <= set(SPLIT_NAMES):
+        yield 'metadata', f'counts for other splits than {", ".join(SPLIT_NAMES)}'
+
+
+def record_problems(record, kind: str, n_joints: int, image_path: str):
+    """Check keys, types and shapes of a decoded record.
+
+    Args:
+        kind: ``'3d'`` or ``'2d'``.
+        image_path: what ``impath`` must be.
+    """
+    if not isinstance(record, dict):
+        yield 'record', f'a map is expected, not {type(record).__name__}'
+        return
+    required = ('impath', 'bbox', 'cam') if kind == '3d' else ('impath', 'bbox', 'joints2d')
+    for key in required:
+        if key not in record:
+            yield 'record', f'{key} is missing'
+    if 'impath' in record and record['impath'] != image_path:
+        yield 'record', f'impath is {record["impath"]!r}'
+    yield from _array_problems(record, 'bbox', (4,), 'box')
+    for key, n_dims in (('joints3d', 3), ('joints3d_univ', 3), ('joints2d', 2)):
+        if key in record:
+            yield from _joint_problems(record[key], key, n_joints, n_dims)
+    if 'cam' in record:
+        yield from _camera_problems(record['cam'])
+    if 'mask' in record:
+        yield from _mask_problems(record['mask'])
+    if 'parameters' in record:
+        yield from _parameter_problems(record['parameters'])
+    if kind == '3d' and not ('joints3d' in record or 'parameters' in record):
+        yield 'record', 'has neither joints nor body-model parameters'
+
+
+def example_problems(example, image_size):
+    """Check whether an example makes sense on its image.
+
+    Args:
+        image_size: (width, height) of the image in px, or None if unknown.
+    """
+    coords = example.get_world_coords() if hasattr(example, 'world_coords') else example.coords
+    if coords is not None:
+        is_valid = np.all(np.isfinite(coords), axis=1)
+        # Annotated by other means, an example may do without joints.
+        if not np.any(is_valid) and not _has_other_annotation(example):
+            yield 'joints', 'not a single joint is valid'
+        if np.any(is_valid) and hasattr(example, 'world_coords'):
+            depth = example.camera.world_to_camera(coords[is_valid])[:, 2]
+            # A hand may reach behind a camera close by; a person cannot be behind it.
+            if np.median(depth) <= 0:
+                yield 'joints', 'they are behind the camera'
+    left, top, width, height = (float(x) for x in example.bbox)
+    if not (width > 0 and height > 0):
+        yield 'box', f'it is empty: {width:.1f} x {height:.1f} px'
+    elif image_size is not None and not (
+        left < image_size[0] and top < image_size[1] and left + width > 0 and top + height > 0
+    ):
+        yield 'box', f'it lies off the image of {image_size[0]} x {image_size[1]} px'
+    if example.mask is not None and image_size is not None:
+        mask_size = tuple(example.mask['size'][::-1])
+        if mask_size != tuple(image_size):
+            yield 'mask', 'it has {} x {} px, the image {} x {} px'.format(*mask_size, *image_size)
+
+
+def _has_other_annotation(example):
+    return getattr(example, 'parameters', None) or getattr(example, 'densepose', None)
+
+
+def _array_problems(container, key, shape, check, kinds='iuf'):
+    """Check that an entry, if present, is a finite numeric array of a shape (None: any length)."""
+    if key not in container:
+        return
+    array = np.asarray(container[key])
+    if array.dtype.kind not in kinds:
+        yield check, f'{key} holds {array.dtype}, not numbers'
+    elif array.ndim != len(shape) or any(
+        n not in (None, m) for n, m in zip(shape, array.shape, strict=True)
+    ):
+        expected = tuple('any' if n is None else n for n in shape)
+        yield check, f'{key} has the shape {array.shape}, not {expected}'
+    elif not np.all(np.isfinite(array)):
+        yield check, f'{key} is not finite'
+
+
+def _joint_problems(encoded, key, n_joints, n_dims):
+    if not isinstance(encoded, dict) or not {'rows', 'i_rows'} <= set(encoded):
+        yield 'joints', f'{key} lacks rows or i_rows'
+        return
+    problems = [
+        *_array_problems(encoded, 'rows', (None, n_dims), 'joints'),
+        *_array_problems(encoded, 'i_rows', (None,), 'joints', kinds='iu'),
+    ]
+    yield from problems
+    if problems:
+        return
+    rows, i_rows = np.asarray(encoded['rows']), np.asarray(encoded['i_rows'])
+    if len(i_rows) == 0:
+        if len(rows) not in (0, n_joints):
+            yield 'joints', f'{key} has {len(rows)} rows for {n_joints} joints, and no i_rows'
+    elif len(i_rows) != len(rows):
+        yield 'joints', f'{key} has {len(rows)} rows but {len(i_rows)} i_rows'
+    elif len(set(i_rows.tolist())) < len(i_rows) or not (
+        0 <= i_rows.min() and i_rows.max() < n_joints
+    ):
+        yield 'joints', f'i_rows of {key} repeat or are not below {n_joints}'
+
+
+def _camera_problems(encoded):
+    if not isinstance(encoded, dict):
+        yield 'camera', 'cam is no map'
+        return
+    shapes = {'rotvec_w2c': (3,), 'loc': (3,), 'intr': (2, 3)}
+    for key in shapes:
+        if key not in encoded:
+            yield 'camera', f'{key} is missing'
+    problems = []
+    for key, shape in {**shapes, 'up': (3,), 'distcoef': (None,)}.items():
+        problems += _array_problems(encoded, key, shape, 'camera')
+    yield from problems
+    if problems or 'intr' not in encoded:
+        return
+    intrinsics = np.asarray(encoded['intr'])
+    if intrinsics[0, 0] <= 0 or intrinsics[1, 1] <= 0:
+        yield 'camera', f'the focal length is {intrinsics[0, 0]:g}, {intrinsics[1, 1]:g} px'
+    if not np.any(encoded.get('up', 1)):
+        yield 'camera', 'up is the zero vector'
+    n_coeffs = len(encoded.get('distcoef', [0] * 4))
+    if n_coeffs > max(_N_DISTORTION_COEFFS):
+        yield 'camera', f'there are {n_coeffs} distortion coefficients'
+
+
+def _mask_problems(rle):
+    is_rle = isinstance(rle, dict) and {'counts', 'zcounts', 'ucounts'} & set(rle)
+    if not is_rle or len(rle.get('size', ())) != 2 or not all(n > 0 for n in rle['size']):
+        yield 'mask', 'it is no run-length encoding with a size'
+
+
+def _parameter_problems(parameters):
+    if not isinstance(parameters, dict):
+        yield 'parameters', 'they are no map'
+        return
+    for key in ('type', 'pose'):
+        if key not in parameters:
+            yield 'parameters', f'{key} is missing'
+    for key in ('pose', 'shape', 'trans', 'expression', 'kid_factor', 'scale'):
+        value = np.asarray(parameters.get(key, 0))
+        if value.dtype.kind not in 'iuf' or not np.all(np.isfinite(value)):
+            yield 'parameters', f'{key} holds other things than finite numbers'
+        elif key == 'pose' and value.size % 3:
+            yield 'parameters', f'pose has {value.size} numbers, which are not rotation vectors'
