@@ -119,11 +119,13 @@ def _copy_annotations(recipe, shard_files, annotations, masks, compact) -> dict:
 
 def _merged(shard_files, folder):
     """(path, shard) of all files below ``folder``, sorted by path, each path once."""
-    listings = (
-        ((path, shard) for path in archive.list_files(shard, folder)) for shard in shard_files
-    )
     previous = None
-    for path, shard in heapq.merge(*listings):
+    for path, shard in heapq.merge(*(_listing(shard, folder) for shard in shard_files)):
         if path != previous:
             yield path, shard
         previous = path
+
+
+def _listing(shard, folder):
+    for path in archive.list_files(shard, folder):
+        yield path, shard

@@ -11,7 +11,6 @@ import glob
 import json
 import os
 import os.path as osp
-import sqlite3
 import time
 
 import barecat
@@ -51,7 +50,8 @@ def clip_report(shard, name) -> Report:
 
 def remove_unfinished_shards(folder):
     """Delete what tasks of an abandoned division of the work have left behind."""
-    for path in glob.glob(osp.join(glob.escape(folder), 'crops-*-of-*.barecat.partial')):
+    pattern = osp.join(glob.escape(folder), 'crops-*-of-*.barecat.partial')
+    for path in [*glob.glob(pattern), *glob.glob(f'{pattern}.new')]:
         archive.remove_archive(path)
 
 
@@ -71,24 +71,14 @@ class ShardWriter:
         self._partial = f'{path}.partial'
         os.makedirs(osp.dirname(path), exist_ok=True)
         with archive.explain_disk_errors(path):
-            self._archive = self._open()
-            if 'fingerprint.json' not in self._archive:
-                self._archive['fingerprint.json'] = _fingerprint_text(fingerprint)
-                self._commit()
+            for file in glob.glob(f'{glob.escape(path)}-shard-*'):  # killed in finish()
+                os.replace(file, self._partial + file[len(path) :])
+            if not osp.exists(self._partial):
+                _create(self._partial, fingerprint)
+            self._archive = barecat.Barecat(self._partial, readonly=False)
+            self._archive.truncate_all_to_logical_size()  # a killed task's uncommitted contents
             _check_fingerprint(path, self._archive['fingerprint.json'], fingerprint)
         self._last_commit = time.monotonic()
-
-    def _open(self):
-        for file in glob.glob(f'{glob.escape(self.path)}-shard-*'):  # killed in finish()
-            os.replace(file, self._partial + file[len(self.path) :])
-        try:
-            opened = barecat.Barecat(self._partial, readonly=False)
-            opened.truncate_all_to_logical_size()  # what a killed task wrote but did not commit
-            return opened
-        except (sqlite3.Error, RuntimeError, ValueError):
-            # Killed while the empty index was being made: there is nothing in it yet.
-            archive.remove_archive(self._partial)
-            return barecat.Barecat(self._partial, readonly=False)
 
     def report_of(self, name) -> Report | None:
         """Report of a clip that is already in; None if it is not."""
@@ -100,6 +90,8 @@ class ShardWriter:
         """In this block, :meth:`add` and :meth:`add_report` are kept all together or not at all."""
         with archive.explain_disk_errors(self.path):
             connection = self._archive.index.conn
+            if not connection.in_transaction:  # else releasing the savepoint would commit
+                connection.execute('BEGIN')
             connection.execute('SAVEPOINT clip')
             try:
                 yield
@@ -135,6 +127,17 @@ class ShardWriter:
             for file in glob.glob(f'{glob.escape(self._partial)}-shard-*'):
                 os.replace(file, self.path + file[len(self._partial) :])
             os.replace(self._partial, self.path)
+
+
+def _create(path, fingerprint):
+    """Make a shard without clips; its index appears when it is complete."""
+    new = f'{path}.new'
+    archive.remove_archive(path)
+    archive.remove_archive(new)
+    with barecat.Barecat(new, readonly=False) as empty:
+        empty['fingerprint.json'] = _fingerprint_text(fingerprint)
+    os.replace(f'{new}-shard-00000', f'{path}-shard-00000')
+    os.replace(new, path)
 
 
 def _check_fingerprint(path, found: bytes, expected: dict):

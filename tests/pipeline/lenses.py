@@ -19,7 +19,7 @@ def lens_model(coeffs):
     return model(np.float32(coeffs))
 
 
-def studio_camera(coeffs, rotation=np.eye(3), center=(0, 0, 0), up=(0, -1, 0)):
+def studio_camera(coeffs, rotation=((1, 0, 0), (0, 1, 0), (0, 0, 1)), center=(0, 0, 0), up=(0, -1, 0)):
     return deltacamera.Camera(
         optical_center=center,
         rot_world_to_cam=rotation,

@@ -10,6 +10,7 @@ from posepile.pipeline.crop_geometry import plan_crop
 from posepile.simulate.reference_crop import distort, reference_crop
 from tests.pipeline.lenses import LENSES, studio_camera
 
+
 def test_golden_values_without_distortion():
     crop = plan_crop(studio_camera(None), [300, 200, 200, 400], (1000, 1000))
     assert crop.scale == pytest.approx(0.9739657, rel=1e-6)

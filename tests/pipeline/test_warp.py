@@ -33,8 +33,8 @@ def test_same_pixels_as_a_supersampled_warp_in_linear_light(photograph, lens, bo
     # A level of difference comes from rounding; at the edge of the source it also matters which
     # samples count as beyond it.
     white = warp_image(np.full_like(photograph, 255), crop)[..., 0]
-    inside = cv2.erode((white == 255).astype(np.uint8), np.ones((7, 7)), borderValue=0) > 0
-    assert inside.mean() > 0.8
+    inside = cv2.erode((white > 250).astype(np.uint8), np.ones((7, 7)), borderValue=0) > 0
+    assert inside.mean() > 0.6
     assert np.abs(ours[inside].astype(int) - expected[inside]).max() <= 1
 
 
