@@ -76,7 +76,7 @@ class Background:
             props=_furniture(rng, half) if kind == 'room' else [],
             sun=sun,
             sunlight=np.array([0.62, 0.6, 0.55]) if outdoors else np.array([0.42, 0.41, 0.38]),
-            ambient=np.array([0.5, 0.52, 0.56]) if outdoors else np.array([0.62, 0.61, 0.6]),
+            ambient=np.array([0.56, 0.58, 0.62]) if outdoors else np.array([0.66, 0.65, 0.64]),
             shadow=rng.uniform(0.4, 0.55) if outdoors else rng.uniform(0.2, 0.35),
         )
 

@@ -110,7 +110,7 @@ def _kick():
         pelvis_left=0.055, l_flex=-18, l_abd=40, r_flex=20, r_abd=35, pelvis_down=0.07,
     )  # fmt: skip
     high = strike | dict(
-        r_foot_fwd=0.72, r_foot_up=0.52, r_foot_pitch=20, pelvis_pitch=-16, chest_pitch=22,
+        r_foot_fwd=0.84, r_foot_up=0.50, r_foot_pitch=20, pelvis_pitch=-16, chest_pitch=22,
         l_flex=65, l_abd=20, r_flex=-25,
     )  # fmt: skip
     land = dict(r_foot_fwd=0.22, pelvis_fwd=0.07, pelvis_down=0.05, l_flex=20)

@@ -15,10 +15,13 @@ _LENSES = (None, None, (-0.25, 0.08, 0.001, -0.001, 0.0), (0.02, -0.01, 0.003, -
 def random_scene(rng, n_people=None, n_frames=1, motion=None, kind=None, fps=30):
     """A random scene around the origin: one to four people and perhaps something in front."""
     n_people = n_people or int(rng.integers(1, 5))
-    centre = np.zeros(2)
+    places = [np.zeros(2)]
+    while len(places) < n_people:  # people stand apart, but may hide one another
+        place = rng.normal(0, 900, 2)
+        if min(np.linalg.norm(place - other) for other in places) > 550:
+            places.append(place)
     performers = []
-    for k in range(n_people):
-        place = centre + rng.normal(0, 900, 2) * (k > 0)
+    for place in places:
         name = motion or MOTIONS[rng.integers(len(MOTIONS))]
         performers.append(
             Performer.random(rng, name, n_frames, fps, tuple(place), rng.uniform(0, 2 * np.pi))

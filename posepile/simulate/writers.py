@@ -10,8 +10,8 @@ from posepile.errors import OptionError
 # What makes an encoder keep the picture nearly as it is, and run in a reproducible way.
 _ENCODER_OPTIONS = {
     'libx264': lambda quality: {'crf': str(quality), 'preset': 'veryfast'},
-    'mpeg4': lambda quality: {'qscale': str(quality), 'qmin': '1'},
-    'mjpeg': lambda quality: {'qmin': '1', 'qmax': str(max(quality, 1)), 'color_range': 'pc'},
+    'mpeg4': lambda quality: _constant_quantiser(quality),
+    'mjpeg': lambda quality: _constant_quantiser(quality),
     'ffv1': lambda quality: {},
 }
 _DEFAULT_QUALITY = {'libx264': 18, 'mpeg4': 2, 'mjpeg': 2, 'ffv1': 0}
@@ -63,9 +63,6 @@ def write_video(path, frames, fps, codec='libx264', quality=None, pixel_format=N
                     stream.width, stream.height, stream.pix_fmt = w, h, pixel_format
                     stream.codec_context.thread_count = 1
                     stream.codec_context.flags |= av.codec.context.Flags.bitexact
-                    if codec == 'mpeg4':
-                        stream.codec_context.flags |= av.codec.context.Flags.qscale
-                        stream.codec_context.global_quality = quality * 118
                 elif picture.shape[:2] != (h, w):
                     raise OptionError(
                         f'{path}: frame {n_written} is {picture.shape[1]}x{picture.shape[0]} px, '
@@ -83,6 +80,11 @@ def write_video(path, frames, fps, codec='libx264', quality=None, pixel_format=N
         if os.path.exists(partial):
             os.remove(partial)
     return n_written
+
+
+def _constant_quantiser(quality):
+    """Leaves the rate control of FFmpeg's own encoders a single quantiser to choose from."""
+    return {'qmin': str(quality), 'qmax': str(quality)}
 
 
 def write_jpeg(path, image, quality=95, grayscale=False):
