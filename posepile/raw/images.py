@@ -158,7 +158,7 @@ class ImageFiles:
             try:
                 image = read_image(path)
             except RawDataError as e:
-                (on_bad or warner(path))(i, str(e))
+                (warner(path) if on_bad is None else on_bad)(i, str(e))
                 continue
             yield i, image
 

@@ -90,18 +90,22 @@ def unproject(camera, pixels):
     return np.concatenate([normalized, np.ones((len(normalized), 1))], axis=1)
 
 
-def distort(point, coeffs):
-    """Lens distortion of one normalised image point, OpenCV's models (4 coefficients: fisheye)."""
-    x, y = point
+def distort(points, coeffs):
+    """Lens distortion of normalised image points (..., 2), OpenCV's models (4 coefficients:
+    fisheye)."""
+    x, y = points[..., 0], points[..., 1]
     r2 = x * x + y * y
     if len(coeffs) == 4:
+        k1, k2, k3, k4 = coeffs
         r = np.sqrt(r2)
         theta = np.arctan(r)
-        powers = theta ** np.array([2, 4, 6, 8])
-        return point * (theta * (1 + np.dot(coeffs, powers)) / r if r > 0 else 1)
+        t2 = theta**2
+        distorted = theta * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4))))
+        factor = np.where(r > 0, distorted / np.where(r > 0, r, 1), 1)
+        return points * factor[..., np.newaxis]
     k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4 = np.pad(coeffs, (0, 12 - len(coeffs)))
     radial = (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
     shared = radial + 2 * (p2 * x + p1 * y)
-    return np.array(
-        [x * shared + r2 * (p2 + s1 + s2 * r2), y * shared + r2 * (p1 + s3 + s4 * r2)]
-    )
+    distorted_x = x * shared + r2 * (p2 + s1 + s2 * r2)
+    distorted_y = y * shared + r2 * (p1 + s3 + s4 * r2)
+    return np.stack([distorted_x, distorted_y], axis=-1)

@@ -19,10 +19,10 @@ def lens_model(coeffs):
     return model(np.float32(coeffs))
 
 
-def studio_camera(coeffs, rotation=((1, 0, 0), (0, 1, 0), (0, 0, 1)), center=(0, 0, 0), up=(0, -1, 0)):
+def studio_camera(coeffs, rotation=None, center=(0, 0, 0), up=(0, -1, 0)):
     return deltacamera.Camera(
         optical_center=center,
-        rot_world_to_cam=rotation,
+        rot_world_to_cam=np.eye(3) if rotation is None else rotation,
         intrinsic_matrix=[[1000, 0, 500], [0, 1000, 500], [0, 0, 1]],
         distortion_model=lens_model(coeffs),
         world_up=up,
