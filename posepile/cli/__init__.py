@@ -18,6 +18,9 @@ COMMANDS = {
     'info': 'show what is known about one dataset, and how to get it',
     'run': 'run the pipeline of a dataset: download, crop, mask, pack',
     'status': 'show how far the pipelines are, and what failed',
+    'show': 'draw examples of a packed dataset',
+    'verify': 'check a packed dataset',
+    'simulate': 'make a miniature of a raw release, to try a pipeline without the data',
 }
 
 _EPILOG = """\

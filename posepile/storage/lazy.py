@@ -214,9 +214,7 @@ def read_metadata(annotations_path) -> dict:
             'Is it an annotation archive?',
         ) from e
     if missing:
-        raise ArchiveError(
-            annotations_path, f'metadata.msgpack lacks {", ".join(sorted(missing))}'
-        )
+        raise ArchiveError(annotations_path, f'metadata.msgpack lacks {", ".join(sorted(missing))}')
     return metadata
 
 

@@ -20,7 +20,6 @@ from posepile.datasets2d import Pose2DExample
 from posepile.datasets3d import Pose3DExample
 from posepile.util.misc import cast_if_precise_enough
 
-
 #: What decoding a damaged record may raise.
 RECORD_ERRORS = (LookupError, ValueError, TypeError, AttributeError, zlib.error, cv2.error)
 
