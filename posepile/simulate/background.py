@@ -86,13 +86,14 @@ class Background:
         fill = 0.78 + 0.22 * normals[:, 2:]  # the sky is brighter than the ground
         return self.ambient * fill + self.sunlight * lambert
 
-    def render(self, camera, scale=1):
+    def render(self, camera):
         """Empty scene as the camera sees it.
 
         Returns:
-            (h * scale, w * scale, 3) uint8 RGB, and where the ground is seen, as bool.
+            (h, w, 3) uint8 RGB, and where the ground is seen, as bool. The textures are filtered
+            to the size of a pixel, so that one sample per pixel is enough.
         """
-        rays = camera.pixel_rays(scale)
+        rays = camera.pixel_rays()
         eye = camera.t.astype(np.float32)
         with np.errstate(divide='ignore', invalid='ignore'):
             to_ground = np.where(rays[..., 2] < -1e-6, -eye[2] / rays[..., 2], np.inf)
@@ -106,8 +107,7 @@ class Background:
             reach = np.where(is_ground, to_ground, 0)
             x, y = eye[0] + reach * rays[..., 0], eye[1] + reach * rays[..., 1]
             # One pixel covers this many mm of the ground, seen at a flat angle.
-            focal = camera.K[0, 0] * scale
-            footprint = reach / focal * np.sqrt(np.maximum(reach / max(eye[2], 1.0), 1))
+            footprint = reach / camera.K[0, 0] * np.sqrt(np.maximum(reach / max(eye[2], 1.0), 1))
             ground = self.ground.sample(x, y, footprint)
             if self.kind != 'room':
                 haze = np.clip(reach / 150000, 0, 0.85)[..., None]

@@ -9,9 +9,10 @@ import dataclasses
 import numpy as np
 
 from posepile.simulate import face_hands, head, mesh
-from posepile.simulate.body import BONE_INDEX, BONES, arm_axes
+from posepile.simulate.body import BONE_INDEX, arm_axes
 from posepile.simulate.face_hands import FINGERS
 from posepile.simulate.mesh import Material, loft
+from posepile.simulate.skinning import Skin, along_chain, smoothstep, weights
 
 _X, _Y, _Z = np.eye(3)
 
@@ -54,70 +55,13 @@ _FOOT = np.array([
 ])  # fmt: skip
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Skin:
-    """A mesh with its strongest three bones per vertex, ready to be posed.
-
-    Attributes:
-        mesh: the surface in the rest pose.
-        bones: (V, 3) indices of bones.
-        shares: (V, 3) their shares, summing to 1.
-        origins: (S, 3) rest positions of the bones.
-    """
-
-    mesh: mesh.Mesh
-    bones: np.ndarray
-    shares: np.ndarray
-    origins: np.ndarray
-
-    def posed(self, rotations, positions):
-        """(V, 3) vertices and (V, 3) normals for bone ``rotations`` (S, 3, 3) and ``positions``."""
-        shift = positions - (rotations @ self.origins[..., None])[..., 0]
-        transforms = np.concatenate([rotations, shift[..., None]], axis=-1).reshape(-1, 12)
-        blended = self.shares[:, 0, None] * transforms[self.bones[:, 0]]
-        for k in (1, 2):
-            blended += self.shares[:, k, None] * transforms[self.bones[:, k]]
-        blended = blended.reshape(-1, 3, 4)
-        vertices = (blended[..., :3] @ self.mesh.vertices[..., None])[..., 0] + blended[..., 3]
-        normals = (blended[..., :3] @ self.mesh.normals[..., None])[..., 0]
-        normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-9)
-        return vertices, normals
-
-
 def build(body, look):
     """The :class:`Skin` of a person with shape ``body`` and :class:`Appearance` ``look``."""
     parts = _trunk(body, look) + head.build(body, look)
     for side, sign in (('l', 1), ('r', -1)):
         parts += _leg(body, look, side, sign) + _foot(body, look, side, sign)
         parts += _arm(body, look, side, sign) + _hand(body, look, side, sign)
-    surface = mesh.merge(parts)
-    strongest = np.argsort(-surface.weights, axis=1, kind='stable')[:, :3]
-    shares = np.take_along_axis(surface.weights, strongest, axis=1)
-    shares /= shares.sum(axis=1, keepdims=True)
-    return Skin(surface, strongest, shares, body.origins)
-
-
-def weights(n, **by_bone):
-    """(n, S) weights from one number or (n,) array per bone."""
-    result = np.zeros((n, len(BONES)))
-    for bone, share in by_bone.items():
-        result[:, BONE_INDEX[bone]] = share
-    return result
-
-
-def along_chain(position, bones, joints, blend):
-    """Weights of points along a chain of bones that meet at ``joints``, blended around them."""
-    steps = [np.ones_like(position)]
-    for joint in joints:
-        steps.append(_smoothstep((position - joint) / blend * 0.5 + 0.5))
-    steps.append(np.zeros_like(position))
-    shares = {b: steps[i] - steps[i + 1] for i, b in enumerate(bones)}
-    return weights(len(position), **shares)
-
-
-def _smoothstep(x):
-    x = np.clip(x, 0, 1)
-    return x * x * (3 - 2 * x)
+    return Skin.bound(mesh.merge(parts), body.origins)
 
 
 def _sections(table, positions, scale):
@@ -177,9 +121,9 @@ def _with_shoulders_and_thighs(body, piece):
     H = body.stature
     for side, sign in (('l', 1), ('r', -1)):
         shoulder = (
-            0.6 * _smoothstep((sign * y / H - 0.045) / 0.05) * _smoothstep((z / H - 0.74) / 0.06)
+            0.6 * smoothstep((sign * y / H - 0.045) / 0.05) * smoothstep((z / H - 0.74) / 0.06)
         )
-        thigh = 0.55 * _smoothstep((0.515 - z / H) / 0.05) * _smoothstep(sign * y / H / 0.06)
+        thigh = 0.55 * smoothstep((0.515 - z / H) / 0.05) * smoothstep(sign * y / H / 0.06)
         for share, bone in ((shoulder, f'{side}cla'), (thigh, f'{side}thi')):
             result *= 1 - share[:, None]
             result[:, BONE_INDEX[bone]] += share
@@ -238,8 +182,8 @@ def _skirt(body, look):
         weights(len(t), pelv=1.0), n_sides, bulge=folds, cap=False,
     )  # fmt: skip
     y, z = piece.vertices[:, 1], piece.vertices[:, 2]
-    legs = 0.8 * _smoothstep((hip + 0.02 * H - z) / (0.10 * H))
-    left = _smoothstep(y / (0.16 * H) + 0.5)
+    legs = 0.8 * smoothstep((hip + 0.02 * H - z) / (0.10 * H))
+    left = smoothstep(y / (0.16 * H) + 0.5)
     return dataclasses.replace(
         piece, weights=weights(len(y), pelv=1 - legs, lthi=legs * left, rthi=legs * (1 - left))
     )

@@ -3,8 +3,9 @@
 import numpy as np
 
 from posepile.simulate import face_hands
-from posepile.simulate.body import BONE_INDEX, BONES, LANDMARK_INDEX
+from posepile.simulate.body import LANDMARK_INDEX
 from posepile.simulate.mesh import MOTTLED, Material, loft, patch
+from posepile.simulate.skinning import weights
 
 _X, _Y, _Z = np.eye(3)
 
@@ -24,10 +25,7 @@ def build(body, look):
 
 
 def _bound(n, **shares):
-    weights = np.zeros((n, len(BONES)))
-    for bone, share in (shares or {'head': 1.0}).items():
-        weights[:, BONE_INDEX[bone]] = share
-    return weights
+    return weights(n, **(shares or {'head': 1.0}))
 
 
 def _shell(base, size, heights, material, factor, extra, arc=(-np.pi, np.pi), n_sides=18, cap=True):

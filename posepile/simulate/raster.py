@@ -40,10 +40,12 @@ def fill_ids(xy, inverse_z, triangles, identity, left, top, zbuffer, ids):
         if x0 > x1 or y0 > y1:
             continue
         za, zb, zc = inverse_z[a], inverse_z[b], inverse_z[c]
+        wb_x, wb_y = (yc - ya) / area, (xa - xc) / area
+        wc_x, wc_y = (ya - yb) / area, (xb - xa) / area
         for y in range(int(y0), int(y1) + 1):
+            wb_row, wc_row = (y - ya) * wb_y - xa * wb_x, (y - ya) * wc_y - xa * wc_x
             for x in range(int(x0), int(x1) + 1):
-                wb = ((x - xa) * (yc - ya) - (xc - xa) * (y - ya)) / area
-                wc = ((xb - xa) * (y - ya) - (x - xa) * (yb - ya)) / area
+                wb, wc = wb_row + x * wb_x, wc_row + x * wc_x
                 wa = 1 - wb - wc
                 if wa >= _EDGE and wb >= _EDGE and wc >= _EDGE:
                     z = np.float32(wa * za + wb * zb + wc * zc)
@@ -82,10 +84,12 @@ def fill_colours(
         za, zb, zc = inverse_z[a], inverse_z[b], inverse_z[c]
         m = materials[triangle_material[i]]
         kind = int(m[0])
+        wb_x, wb_y = (yc - ya) / area, (xa - xc) / area
+        wc_x, wc_y = (ya - yb) / area, (xb - xa) / area
         for y in range(int(y0), int(y1) + 1):
+            wb_row, wc_row = (y - ya) * wb_y - xa * wb_x, (y - ya) * wc_y - xa * wc_x
             for x in range(int(x0), int(x1) + 1):
-                wb = ((x - xa) * (yc - ya) - (xc - xa) * (y - ya)) / area
-                wc = ((xb - xa) * (y - ya) - (x - xa) * (yb - ya)) / area
+                wb, wc = wb_row + x * wb_x, wc_row + x * wc_x
                 wa = 1 - wb - wc
                 if wa >= _EDGE and wb >= _EDGE and wc >= _EDGE:
                     z = np.float32(wa * za + wb * zb + wc * zc)

@@ -13,7 +13,7 @@ import numpy as np
 from posepile.errors import OptionError
 from posepile.simulate import mesh, raster
 from posepile.simulate.background import Background
-from posepile.simulate.mesh import CHECK, MOTTLED, STRIPES_ALONG, Material
+from posepile.simulate.occluders import random_occluder
 from posepile.simulate.performer import Performer
 from posepile.simulate.visibility import depth_tolerances
 
@@ -212,8 +212,12 @@ class Scene:
     def _draw_still_layer(self, camera):
         h, w = camera.imshape
         n = self.supersample or (2 if h * w <= _SUPERSAMPLED_PIXELS else 1)
-        fine_image, is_ground = self.background.render(camera, n)
+        fine_image, is_ground = self.background.render(camera)
         ground = np.where(is_ground, np.uint8(255), np.uint8(0))
+        if n > 1:
+            size = (n * w, n * h)
+            fine_image = cv2.resize(fine_image, size, interpolation=cv2.INTER_NEAREST)
+            ground = cv2.resize(ground, size, interpolation=cv2.INTER_NEAREST)
         fine_zbuffer = np.zeros((n * h, n * w), np.float32)
         zbuffer = np.zeros((h, w), np.float32)
         if self._things is not None:
@@ -295,25 +299,3 @@ def _window(views, imshape):
     left, top = np.clip(np.floor(xy.min(axis=0)) - margin, 0, [w, h]).astype(int)
     right, bottom = np.clip(np.ceil(xy.max(axis=0)) + margin, 0, [w, h]).astype(int)
     return None if left >= right or top >= bottom else (left, top, right, bottom)
-
-
-def random_occluder(rng, position, kind=None):
-    """A thing standing on the ground at ``position`` (x, y mm): 'box', 'post' or 'bush'.
-
-    Raises:
-        OptionError: if the kind is unknown.
-    """
-    kind = kind or ('box', 'post', 'bush')[rng.integers(3)]
-    colour = tuple(rng.uniform(50, 220, 3))
-    if kind == 'box':
-        size = rng.uniform([400, 400, 450], [900, 700, 1000])
-        material = Material(colour, CHECK, tuple(0.8 * c for c in colour), 150.0)
-        return mesh.box((*position, size[2] / 2), size, material, rng.uniform(0, np.pi))
-    if kind == 'post':
-        material = Material(colour, STRIPES_ALONG, (230, 230, 225), 300.0)
-        return mesh.post(position, rng.uniform(50, 130), rng.uniform(1500, 2600), material)
-    if kind == 'bush':
-        green = (rng.uniform(40, 75), rng.uniform(75, 115), rng.uniform(30, 50))
-        material = Material(green, MOTTLED, tuple(0.55 * c for c in green), 14.0)
-        return mesh.bush(position, rng.uniform(350, 600), rng.uniform(600, 1200), material, rng)
-    raise OptionError(f'No occluder is called {kind!r}. There are: box, post, bush.')

@@ -37,14 +37,17 @@ class Texture:
         result = np.zeros((*x.shape, 3), np.float32)
         for i, picture in enumerate(self.levels):
             share = np.maximum(1 - np.abs(level - i), 0)
-            if not share.any():
+            used = np.flatnonzero(share.any(axis=1))
+            if len(used) == 0:
                 continue
+            rows = slice(used[0], used[-1] + 1)
             size, step = picture.shape[0], self.mm_per_pixel * 4**i
             # cv2.remap cannot address a whole plane of repetitions: wrap by hand, pad the edge.
-            u = ((x / step) % size).astype(np.float32)
-            v = ((y / step) % size).astype(np.float32)
+            u = ((x[rows] / step) % size).astype(np.float32)
+            v = ((y[rows] / step) % size).astype(np.float32)
             padded = cv2.copyMakeBorder(picture, 0, 1, 0, 1, cv2.BORDER_WRAP)
-            result += share[..., None] * cv2.remap(padded, u, v, cv2.INTER_LINEAR)
+            colours = cv2.remap(padded, u, v, cv2.INTER_LINEAR)
+            result[rows] += share[rows, :, None] * colours
         return result
 
 
