@@ -12,7 +12,6 @@ REQUIREMENTS = [
     'boxlib>=0.4',
     'rlemasklib>=0.8',
     'msgpack',
-    'msgpack-numpy',
     'simplejpeg',
     'av',
     'ezc3d',
@@ -27,7 +26,7 @@ REQUIREMENTS = [
     'tomli; python_version < "3.11"',
 ]
 
-TEST_REQUIREMENTS = ['pytest', 'pytest-xdist', 'hypothesis', 'pyyaml']
+TEST_REQUIREMENTS = ['pytest', 'pytest-xdist', 'hypothesis', 'msgpack-numpy', 'pyyaml']
 
 setup(
     name='posepile',

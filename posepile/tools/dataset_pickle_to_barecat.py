@@ -1,0 +1,119 @@
+"""Convert a pickled dataset of earlier times to Barecat archives.
+
+``python -m posepile.tools.dataset_pickle_to_barecat --input-path old.pkl --output-path
+annotations.barecat [--images-path images.barecat]``
+"""
+
+import argparse
+import sys
+
+import simplepyutils as spu
+
+import posepile
+from posepile.datasets2d import Pose2DDataset
+from posepile.errors import PosePileError, RawDataError
+from posepile.joint_info import JointInfo
+from posepile.paths import ensure_absolute_path
+from posepile.storage import codec, records
+from posepile.storage.archive import ArchiveWriter
+from posepile.storage.records import dict_to_example3d as dict_to_example  # noqa: F401
+from posepile.storage.records import example3d_to_dict as example_to_dict  # noqa: F401
+from posepile.util import SPLIT_NAMES
+
+
+def get_joint_info(metadata: dict) -> JointInfo:
+    """The skeleton in the ``metadata.msgpack`` record of an annotation archive."""
+    edges = [(int(i), int(j)) for i, j in metadata['joint_edges']]
+    return JointInfo([str(name) for name in metadata['joint_names']], edges)
+
+
+def convert(input_path, output_path, images_path=None, module_name=None, compact=False):
+    """Write the annotation archive of a pickled 3D or 2D dataset.
+
+    Args:
+        images_path: also collect the images, which are files below DATA_ROOT, in this archive.
+        module_name: see :func:`posepile.tools.legacy_pickle.load_dataset_pickle`.
+        compact: see :mod:`posepile.storage.records`.
+
+    Raises:
+        RawDataError: if the pickle cannot be read, or an image is missing.
+        ArchiveError: if the disk is full.
+    """
+    from posepile.tools.legacy_pickle import load_dataset_pickle
+
+    dataset = load_dataset_pickle(input_path, module_name)
+    kind = '2d' if isinstance(dataset, Pose2DDataset) else '3d'
+    with ArchiveWriter(output_path) as annotations:
+        for key, example in spu.progressbar(_by_key(dataset), desc='Annotations'):
+            record = records.ENCODERS[kind](example, compact)
+            annotations.add(key, codec.pack(record))
+        annotations.add('metadata.msgpack', codec.pack(_metadata(dataset, kind)))
+    if images_path is not None:
+        _collect_images(dataset, images_path)
+
+
+def _by_key(dataset):
+    """(record path, example), sorted; examples of one image are numbered in their order."""
+    result = {}
+    for split, name in enumerate(SPLIT_NAMES):
+        numbers = {}
+        for example in dataset.examples[split]:
+            number = numbers[example.image_path] = numbers.get(example.image_path, -1) + 1
+            result[f'{name}/{example.image_path}_{number:02d}.msgpack'] = example
+    return sorted(result.items(), key=lambda item: item[0])
+
+
+def _metadata(dataset, kind):
+    metadata = dict(
+        joint_names=list(dataset.joint_info.names),
+        joint_edges=[[int(i), int(j)] for i, j in dataset.joint_info.stick_figure_edges],
+    )
+    for key, attribute in (
+        ('train_bone_lengths', 'train_bones'),
+        ('trainval_bone_lengths', 'trainval_bones'),
+    ):
+        if getattr(dataset, attribute, None) is not None:
+            metadata[key] = getattr(dataset, attribute)
+    counts = {name: len(dataset.examples[split]) for split, name in enumerate(SPLIT_NAMES)}
+    metadata['posepile'] = dict(kind=kind, version=posepile.__version__, examples=counts)
+    return metadata
+
+
+def _collect_images(dataset, images_path):
+    paths = sorted({example.image_path for example in dataset.iter_examples()})
+    with ArchiveWriter(images_path) as images:
+        for path in spu.progressbar(paths, desc='Images'):
+            file = ensure_absolute_path(path)
+            try:
+                with open(file, 'rb') as f:
+                    images.add(path, f.read())
+            except FileNotFoundError as e:
+                raise RawDataError(
+                    file, 'there is no such image', 'Set DATA_ROOT to where the images lie.'
+                ) from e
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description='Convert a pickled dataset to Barecat archives.')
+    parser.add_argument('--input-path', required=True, help='the pickled dataset')
+    parser.add_argument('--output-path', required=True, help='annotation archive to write')
+    parser.add_argument('--images-path', help='image archive to write from the files')
+    parser.add_argument(
+        '--legacy-module-name', help='package of the pickled classes, if not posepile or data'
+    )
+    parser.add_argument('--compact', action='store_true', help='use float16 and int16')
+    args = parser.parse_args(argv)
+    try:
+        convert(
+            args.input_path,
+            args.output_path,
+            args.images_path,
+            args.legacy_module_name,
+            args.compact,
+        )
+    except PosePileError as e:
+        sys.exit(f'posepile: error: {e}')
+
+
+if __name__ == '__main__':
+    main()
