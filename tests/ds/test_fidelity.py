@@ -1,0 +1,60 @@
+"""Every product of every dataset folder, from simulated raw release to archive, against truth.
+
+A new dataset folder is tested by being there.
+"""
+
+import os
+
+import pytest
+
+from posepile import paths
+from posepile.datasets2d import Pose2DDataset
+from posepile.datasets3d import Pose3DDataset
+from posepile.pipeline.pack import pack
+from posepile.pipeline.stages import make_crops
+from posepile.registry import list_datasets
+from posepile.simulate.fidelity import check_product
+from posepile.simulate.truth import load_truth
+from posepile.storage.access import dataset_module
+from posepile.storage.verify import verify
+from posepile.util import SPLIT_NAMES
+
+PRODUCTS = [
+    pytest.param(info, id=info.name, marks=pytest.mark.xdist_group(info.dataset))
+    for info in list_datasets()
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('info', PRODUCTS)
+def test_product_equals_the_truth(info, simulated_root, monkeypatch):
+    monkeypatch.setenv('DATA_ROOT', str(simulated_root(info.name)))
+    recipe = dataset_module(info.name).make_recipe(name=info.name)
+    assert recipe.name == info.name
+    assert recipe.kind == info.kind
+    assert recipe.joint_info.n_joints == info.joints
+    assert {SPLIT_NAMES[split] for split in recipe.splits} == set(info.splits)
+    for i in range(3):
+        make_crops(recipe, i, 3)
+    pack(recipe)
+
+    report = check_product(info.name)
+    # Joints 0.01 mm, projection 0.05 px, boxes 0.5 px, markers in the pixels 1 px,
+    # the same examples, splits and missing joints: the tolerances are check_product's defaults.
+    assert report.problems() == []
+    assert report.examples == len(load_truth(info.name)) > 0
+    if any(person.markers is not None for person in load_truth(info.name)):
+        assert report.markers_sought > 2 * report.examples
+
+    ds = recipe.open()
+    assert isinstance(ds, Pose3DDataset if info.kind == '3d' else Pose2DDataset)
+    assert ds.joint_info.names == recipe.joint_info.names
+    assert not verify(*paths.packed_paths(info.name), deep=True).problems
+
+
+@pytest.mark.parametrize('info', PRODUCTS)
+def test_folder_is_complete(info):
+    for file in ('dataset.toml', 'main.sh', 'main.py', 'simulate.py'):
+        assert os.path.exists(os.path.join(info.folder, file))
+    assert os.path.exists(os.path.join(info.folder, 'eval.py')) == info.evaluation
+    assert os.access(os.path.join(info.folder, 'main.sh'), os.X_OK)
