@@ -129,13 +129,12 @@ class VideoFrames:
 def _presented(container, on_bad):
     """Yield (index, frame) in order of presentation; frame None for one that does not decode.
 
-    A damaged packet gives no frame, with an error, possibly a late one, or without any. That it is
-    missing shows when frames with earlier and with later time stamps come out one after the other.
+    A damaged packet gives an error, possibly a late one, and no frame. Which one is missing shows
+    when a frame with a later time stamp comes out.
     """
     index = 0
     in_the_works = []  # heap of time stamps of packets that have not come out as frames
     errors = []
-    last_shown = None
     for packet in _packets(container, on_bad):
         if _is_frame(packet):
             heapq.heappush(in_the_works, _timestamp(packet))
@@ -147,10 +146,9 @@ def _presented(container, on_bad):
         for frame in frames:
             time = frame.pts if frame.pts is not None else min(in_the_works, default=0)
             while in_the_works and in_the_works[0] < time:
-                skipped = heapq.heappop(in_the_works)
-                # What comes before the first frame may be no frame but a rest of what was cut off.
-                if errors or (last_shown is not None and skipped > last_shown):
-                    on_bad(index, errors.pop(0) if errors else 'does not decode')
+                heapq.heappop(in_the_works)
+                if errors:  # without one, it was no frame, but for example a repetition
+                    on_bad(index, errors.pop(0))
                     yield index, None
                     index += 1
             if in_the_works and in_the_works[0] == time:
@@ -159,7 +157,6 @@ def _presented(container, on_bad):
                 on_bad(index, 'is damaged: decoded with errors')
             yield index, None if frame.is_corrupt else frame
             index += 1
-            last_shown = time
     for error in errors:
         on_bad(index, error)
         yield index, None

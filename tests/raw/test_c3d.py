@@ -173,7 +173,7 @@ def test_changed_bytes_give_a_motion_or_the_one_error(tmp_path):
     whole = path.read_bytes()
     rng = np.random.default_rng(11)
     n_refused = 0
-    for _ in range(1000):
+    for _ in range(400):
         damaged = bytearray(whole)
         for at in rng.integers(0, 1200, rng.integers(1, 5)):
             damaged[at] = rng.integers(256)
@@ -182,7 +182,7 @@ def test_changed_bytes_give_a_motion_or_the_one_error(tmp_path):
             assert read_c3d(path).points.shape[2] == 3
         except RawDataError:
             n_refused += 1
-    assert n_refused > 100
+    assert n_refused > 40
 
 
 @given(st.binary(max_size=2000))

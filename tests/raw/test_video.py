@@ -144,7 +144,10 @@ def test_truncated_video_gives_what_decodes(videos, tmp_path, name, bad):
 
 @pytest.mark.parametrize('threads', [1, 4])
 @pytest.mark.parametrize('name', ['h264.mkv', 'b-frames.mkv', 'b-frames.mp4'])
-def test_frames_after_a_damaged_one_keep_their_numbers(videos, tmp_path, name, threads, bad):
+@pytest.mark.parametrize('is_valid_unit', [False, True])
+def test_frames_after_a_damaged_one_keep_their_numbers(
+    videos, tmp_path, name, threads, bad, is_valid_unit
+):
     with av.open(str(videos / name)) as c:
         packets = [p for p in c.demux(video=0) if p.size]
         order = sorted(p.pts for p in packets)
@@ -156,7 +159,10 @@ def test_frames_after_a_damaged_one_keep_their_numbers(videos, tmp_path, name, t
         content, start = bytes(victim), (videos / name).read_bytes()
     assert start.count(content) == 1
     path = tmp_path / name
-    path.write_bytes(start.replace(content, b'\xff' * len(content)))
+    damage = b'\xff' * len(content)
+    if is_valid_unit:  # of type 12, which is for filling, and holds no picture
+        damage = (len(content) - 4).to_bytes(4, 'big') + b'\x0c' + damage[6:] + b'\x80'
+    path.write_bytes(start.replace(content, damage))
     got = list(VideoFrames(path, threads).frames(range(N), bad))
     assert bad.indices() == [index] and 'decode' in bad[0][1]
     assert [i for i, _ in got] == [i for i in range(N) if i != index]
