@@ -62,6 +62,7 @@ def make_recipe(name='coco', single_person=True, face=True):
         read_clip=lambda identity: read_clip(product, *identity),
         crops_folder=product.crops_folder,
         splits=(TRAIN, VALID),
+        options=dict(single_person=product.single_person),
     )
 
 

@@ -31,7 +31,6 @@ PARTS = {
 }
 #: Those joints of BODY that are far enough apart for markers.
 MARKED = BODY[5:]
-MARKER_RADIUS = 2.0
 
 _EYE = np.array([6000.0, 0.0, 1300.0])
 
@@ -104,11 +103,31 @@ class PhotographedPerson:
     box: np.ndarray
 
 
+@dataclass
+class Photograph:
+    """A picture and what is annotated in it.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB.
+        people: list of :class:`PhotographedPerson`.
+        crowd: (H, W) bool.
+        markers: (M, 2) pixels where markers are drawn, or None.
+    """
+
+    image: np.ndarray
+    people: list
+    crowd: np.ndarray
+    markers: np.ndarray | None
+
+
 def photograph(plan, rng, markers=False):
     """Take the picture of a plan.
 
+    Args:
+        markers: draw a marker on each annotated joint of MARKED.
+
     Returns:
-        (H, W, 3) uint8 RGB, list of :class:`PhotographedPerson`, (H, W) bool mask of the crowd.
+        :class:`Photograph`.
     """
     performers = [_performer(rng, p.right, p.behind) for p in plan.people]
     n_people = len(performers)
@@ -126,18 +145,18 @@ def photograph(plan, rng, markers=False):
         _annotated(scene, frame, camera, k, performers[k], person)
         for k, person in enumerate(plan.people)
     ]
-    image = frame.image
+    points = None
     if markers:
-        for person in people:
-            draw_markers(image, marked_points(person), MARKER_RADIUS)
-    crowd = frame.instance_ids > n_people
-    return image, [person for person in people if person.mask.sum() >= 100], crowd
-
-
-def marked_points(person):
-    """(M, 2) where markers are drawn."""
-    rows = person.keypoints[[BODY.index(name) for name in MARKED]]
-    return rows[rows[:, 2] > 0, :2].astype(np.float64)
+        rows = [BODY.index(name) for name in MARKED]
+        keypoints = np.concatenate([np.zeros((0, 3)), *(p.keypoints[rows] for p in people)])
+        points = keypoints[keypoints[:, 2] > 0, :2]
+        draw_markers(frame.image, points)
+    return Photograph(
+        image=frame.image,
+        people=[person for person in people if person.mask.sum() >= 100],
+        crowd=frame.instance_ids > n_people,
+        markers=points,
+    )
 
 
 def _performer(rng, right, behind):

@@ -11,7 +11,7 @@ import os.path as osp
 import cv2
 import numpy as np
 
-from posepile.ds.coco.photographs import PARTS, PersonPlan, PhotoPlan, marked_points, photograph
+from posepile.ds.coco.photographs import PARTS, PersonPlan, PhotoPlan, photograph
 from posepile.ds.coco.true_people import true_people
 from posepile.simulate.writers import write_jpeg
 
@@ -80,18 +80,18 @@ def simulate(root, seed=0, size='tiny', markers=False):
     files = {(year, split): _empty_file() for year in (2014, 2017) for split in ('train', 'val')}
     for i, plan in enumerate(plans):
         rng = np.random.default_rng([seed, i])
-        image, people, crowd = photograph(plan, rng, markers)
+        photo = photograph(plan, rng, markers)
         image_id = 36 + 37 * i
-        entries = [_annotation(person, rng, markers) for person in people]
-        if crowd.any():
-            entries.append(_crowd_annotation(crowd))
+        entries = [_annotation(person, rng) for person in photo.people]
+        if photo.crowd.any():
+            entries.append(_crowd_annotation(photo.crowd))
         for year, split in ((2014, plan.split), (2017, plan.split17 or plan.split)):
             name = f'{image_id:012d}.jpg'
             name = f'COCO_{split}2014_{name}' if year == 2014 else name
             folder = osp.join(root, 'coco', f'{split}{year}')
             os.makedirs(folder, exist_ok=True)
-            write_jpeg(osp.join(folder, name), image, 95, grayscale=plan.grey)
-            _append(files[year, split], image_id, name, image.shape[:2], entries)
+            write_jpeg(osp.join(folder, name), photo.image, 95, grayscale=plan.grey)
+            _append(files[year, split], image_id, name, photo, entries)
     truth = {}
     for (year, split), content in files.items():
         # The people of an image do not stand side by side in the file.
@@ -100,7 +100,7 @@ def simulate(root, seed=0, size='tiny', markers=False):
         folder = osp.join(root, 'coco/annotations' if year == 2014 else 'coco_wb')
         os.makedirs(folder, exist_ok=True)
         with open(osp.join(folder, f'{name}.json'), 'w') as f:
-            json.dump(_without_own_keys(content, whole_body=year == 2017), f)
+            json.dump(_stored(content, whole_body=year == 2017), f)
         for product, people in true_people(content, year, split).items():
             truth.setdefault(product, []).extend(people)
     return truth
@@ -134,10 +134,13 @@ def _empty_file():
     )  # fmt: skip
 
 
-def _append(content, image_id, name, shape, entries):
+def _append(content, image_id, name, photo, entries):
+    """Add a photograph; keys that begin with ``_`` are notes for ourselves and are not stored."""
+    height, width = photo.image.shape[:2]
     content['images'].append(
-        dict(license=1, file_name=name, coco_url=f'http://localhost/{name}', height=shape[0],
-             width=shape[1], date_captured='2013-11-14 17:02:52', id=image_id)
+        dict(license=1, file_name=name, coco_url=f'http://localhost/{name}', height=height,
+             width=width, date_captured='2013-11-14 17:02:52', id=image_id,
+             _markers=photo.markers)
     )  # fmt: skip
     for i, entry in enumerate(entries):
         content['annotations'].append(dict(entry, image_id=image_id, id=100 * image_id + i))
@@ -146,7 +149,7 @@ def _append(content, image_id, name, shape, entries):
             content['annotations'].append(repeated)
 
 
-def _annotation(person, rng, markers):
+def _annotation(person, rng):
     keypoints = person.keypoints
     entry = dict(
         segmentation=_polygons(person.mask),
@@ -157,7 +160,6 @@ def _annotation(person, rng, markers):
         bbox=person.box.tolist(),
         category_id=1,
         _twice=person.plan.twice,
-        _markers=marked_points(person) if markers else None,
     )
     wanted = person.plan.parts.split()
     for part, points in person.parts.items():
@@ -207,15 +209,16 @@ def _crowd_annotation(mask):
         bbox=[float(x) for x in (xs.min(), ys.min(), np.ptp(xs) + 1, np.ptp(ys) + 1)],
         **zeros, **{f'{part}_valid': False for part in PARTS},
         **{f'{part}_box': [0.0] * 4 for part in PARTS if part != 'foot'},
-        _twice=False, _markers=None,
+        _twice=False,
     )  # fmt: skip
 
 
-def _without_own_keys(content, whole_body):
-    """What is stored: annotations without our notes, and without the parts if not wanted."""
-    dropped = () if whole_body else tuple(PARTS)
-    annotations = [
-        {k: v for k, v in a.items() if not k.startswith(('_', *(f'{part}_' for part in dropped)))}
-        for a in content['annotations']
-    ]
-    return dict(content, annotations=annotations)
+def _stored(content, whole_body):
+    """The content without our notes, and without parts of the body that the file does not have."""
+    dropped = ('_',) if whole_body else ('_', *(f'{part}_' for part in PARTS))
+
+    def stored(entries):
+        return [{k: v for k, v in e.items() if not k.startswith(dropped)} for e in entries]
+
+    images, annotations = stored(content['images']), stored(content['annotations'])
+    return dict(content, images=images, annotations=annotations)

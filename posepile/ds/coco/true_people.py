@@ -19,7 +19,7 @@ def true_people(content, year, split):
     """Who must come out of an annotation file.
 
     Args:
-        content: of the file, with the ``_markers`` of each annotation.
+        content: of the file, with ``_markers``, (M, 2) or None, in each image.
         year, split: 2014 (COCO) or 2017 (COCO-WholeBody), ``train`` or ``val``.
 
     Returns:
@@ -102,5 +102,5 @@ def _true_person(product, folder, image, i, joints, annotation):
         box=np.array(annotation['bbox'], np.float64),
         imshape=(height, width),
         mask=coco_mask.merge(outlines),
-        markers=annotation['_markers'],
+        markers=image['_markers'],
     )
