@@ -159,7 +159,7 @@ def _leg(body, look, side, sign):
     if look.bottom_style == 'trousers':
         flare = look.looseness * 0.7 + 3
         return _limb_pieces(make, look.bottom_length, look.skin, look.bottom, flare)
-    pieces = [make(np.linspace(-0.05, 1.0, 18), Material(look.skin), 0.0)]
+    pieces = [make(np.linspace(0.12, 1.0, 18), Material(look.skin), 0.0)]
     return pieces + ([_skirt(body, look)] if side == 'l' else [])
 
 

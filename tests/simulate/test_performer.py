@@ -92,6 +92,8 @@ def test_left_is_left_and_front_is_front(heading, name):
     points = dict(zip(LANDMARKS, p.landmarks(0), strict=True))
     for joint in ('sho', 'hip', 'kne', 'ank', 'wri', 'eye', 'ear', 'face1', 'mouth1', 'eye4'):
         assert (points['l' + joint] - points['r' + joint]) @ left > 15
+    # Arms hang beside the trunk, not in it.
+    assert (points['lelb'] - points['relb'] - points['lsho'] + points['rsho']) @ left > 30
     assert (points['nose'] - points['head']) @ forward > 50
     # The big toe is at the inner side, the thumb in front of a hanging hand.
     assert (points['ltoe'] - points['ltoe2']) @ left < 0
