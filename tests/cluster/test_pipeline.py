@@ -143,6 +143,29 @@ def test_force_survives_a_failure_before_the_forced_step(pipeline):
     assert counts['download'] == 2
 
 
+def test_force_of_a_step_that_is_new_in_the_script(pipeline):
+    pipeline.write_script(*THREE_STEPS)
+    assert pipeline.bash().status == 0
+    pipeline.write_script(*THREE_STEPS[:2], 'step masks -- WORK environ', THREE_STEPS[2])
+    assert pipeline.posepile('run', 'demo', '--force', 'masks').status == 0
+    counts = Counter(line.split()[0] for line in pipeline.journal())
+    assert counts == {'download': 2, 'crops': 8, 'masks': 2, 'pack': 4}
+
+
+def test_tasks_of_a_killed_runner_do_not_live_on(pipeline, until):
+    pipeline.write_script('step crops -- WORK grandchild wait=never')
+    running = pipeline.start('bash', str(pipeline.script))
+    until(lambda: pipeline.path('grandchild-0').exists(), 'the task')
+    task = pipeline.mark('crops', 0)['pid']
+    grandchild = int(pipeline.path('grandchild-0').read_text())
+    os.killpg(running.pid, signal.SIGKILL)
+    until(lambda: process.start_mark(task) is None, 'the end of the task')
+    until(lambda: process.start_mark(grandchild) is None, 'the end of its child')
+    running.finish()
+    steps = json.loads(pipeline.posepile('status', '--json').stdout)[0]['steps']
+    assert steps[0]['state'] == 'interrupted'
+
+
 @pytest.mark.parametrize('victim', ['posepile', 'bash', 'step', 'all'])
 def test_kill_9_then_restart(pipeline, until, victim):
     """Finished tasks stay finished, unfinished ones die with the runner and are repeated."""
