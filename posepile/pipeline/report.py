@@ -50,5 +50,5 @@ def leave_task_report(report: Report):
     if path:
         temporary = f'{path}.partial'
         with open(temporary, 'w') as f:
-            f.write(report.to_json())
+            json.dump({key: value for key, value in asdict(report).items() if value}, f)
         os.replace(temporary, path)

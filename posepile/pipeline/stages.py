@@ -4,6 +4,8 @@ import argparse
 import os
 import sys
 
+import cv2
+
 from posepile import paths
 from posepile.errors import OptionError, PosePileError, RawDataError
 from posepile.pipeline import shards
@@ -85,6 +87,8 @@ def make_crops(recipe, i_task=0, n_tasks=1) -> Report:
         PosePileError: if the raw release is not there, or the crops cannot be stored. A clip
             that cannot be read is reported instead, and the others go on.
     """
+    if n_tasks > 1:
+        cv2.setNumThreads(1)  # the other cores belong to the other tasks
     finished = shards.finished_shards(recipe.shards_dir, recipe.fingerprint())
     shard_of_clip = {name: shard for shard in finished for name in shards.clips_in(shard)}
     total = Report()
