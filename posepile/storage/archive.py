@@ -27,21 +27,29 @@ class ArchiveWriter:
             one is complete.
 
     Raises:
-        ArchiveError: if the disk is full.
+        ArchiveError: if the disk is full, or the path has one of the characters ``? # %``.
     """
 
     def __init__(self, path):
         self.path = os.fspath(path)
         self._partial = f'{self.path}.partial'
+        _check_path(self.path)
         remove_archive(self._partial)
         os.makedirs(os.path.dirname(self.path) or '.', exist_ok=True)
         with explain_disk_errors(self.path):
-            self._barecat = barecat.Barecat(self._partial, readonly=False)
+            try:
+                self._barecat = barecat.Barecat(self._partial, readonly=False)
+            except BaseException:
+                remove_archive(self._partial)
+                raise
 
     def add(self, key: str, data: bytes):
         """Append the file ``key``. Raises FileExistsError if it is there already."""
         with explain_disk_errors(self.path):
-            self._barecat.add(key, data=data)
+            try:
+                self._barecat.add(key, data=data)
+            except barecat.FileExistsBarecatError as e:
+                raise FileExistsError(f'{key} is already in {self.path}') from e
 
     def close(self):
         """Complete the archive and put it in place, replacing an earlier one."""
@@ -103,6 +111,7 @@ def open_reader(path) -> barecat.Barecat:
         ArchiveError: if there is no archive, or its index cannot be read.
     """
     path = os.fspath(path)
+    _check_path(path)
     if getattr(_local, 'pid', None) != os.getpid():
         _local.pid, _local.readers = os.getpid(), {}
     try:
@@ -123,8 +132,18 @@ def open_reader(path) -> barecat.Barecat:
                 'Copy the -shard-NNNNN files beside it, or pack the dataset again.',
             ) from None
         raise ArchiveError(path, 'there is no such archive') from None
-    except (sqlite3.Error, RuntimeError, ValueError) as e:
+    except (sqlite3.Error, barecat.BarecatError, RuntimeError, ValueError) as e:
         raise _damaged_index(path, e) from e
+
+
+def _check_path(path):
+    # Barecat makes a URI of the path without quoting it: a file elsewhere would be opened.
+    if set('?#%') & set(path):
+        raise ArchiveError(
+            path,
+            'the path of an archive must not contain any of the characters ? # %',
+            'Rename the folder or set DATA_ROOT to another one.',
+        )
 
 
 def index_path(path):

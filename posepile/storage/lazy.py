@@ -6,7 +6,7 @@ import numpy as np
 
 from posepile.datasets2d import Pose2DDataset
 from posepile.datasets3d import Pose3DDataset
-from posepile.errors import ArchiveError
+from posepile.errors import ArchiveError, RawDataError
 from posepile.joint_info import JointInfo
 from posepile.raw.images import decode_image
 from posepile.storage import archive, codec
@@ -43,9 +43,13 @@ class ExampleSource:
         """The decoded image: (H, W, 3) uint8 RGB."""
         if self.images_path is not None:
             try:
-                return decode_image(archive.read_file(self.images_path, image_path))
+                data = archive.read_file(self.images_path, image_path)
             except KeyError:
-                pass  # images may also lie beside the archive, as files below DATA_ROOT
+                return imread(image_path)  # images may also be files below DATA_ROOT
+            try:
+                return decode_image(data, name=image_path)
+            except RawDataError as e:
+                raise ArchiveError(self.images_path, f'{image_path} {e.problem}') from e
         return imread(image_path)
 
 

@@ -155,6 +155,8 @@ def distortion_model(coeffs):
     coeffs = np.asarray(coeffs, np.float32)
     if len(coeffs) == 4:
         return FisheyeKannalaBrandt(coeffs)
+    if len(coeffs) > 14:
+        raise ValueError(f'{len(coeffs)} distortion coefficients, but models have at most 14')
     full_length = next(n for n in (5, 8, 12, 14) if n >= len(coeffs))
     return BrownConradyEx(np.pad(coeffs, (0, full_length - len(coeffs))))
 
