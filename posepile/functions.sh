@@ -19,7 +19,7 @@ fi
 # The installed package directory.
 CODE_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 export CODE_DIR
-# A file in the current directory must not take the place of a module.
+# A file in the current directory must not take the place of a module (from Python 3.11 on).
 export PYTHONSAFEPATH=1
 
 # begin NAME [VARIANT]: name the product, and be its only runner until this script ends.

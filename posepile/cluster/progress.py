@@ -53,6 +53,8 @@ class LiveProgress:
         self.n_tasks = n_tasks
         self.n_done_before = n_done
         self.start = time.monotonic()
+        # Of the title, the bar, the counts and what separates them and a line of a task.
+        self.used_width = len(title) + 24 + 2 * len(str(n_tasks)) + 9
         # No refreshing thread: the executor's loop refreshes, and forks only from one thread.
         self.progress = Progress(
             TextColumn('{task.description}', markup=False),
@@ -77,8 +79,9 @@ class LiveProgress:
         note = f'{len(running)} running, {duration(seconds)}'
         note += rate_text(n_done - self.n_done_before, self.n_tasks - n_done, seconds)
         last = last_line(running[-1].log_path) if running else ''
-        if last:
-            note += f' | {last[:60]}'
+        room = self.progress.console.width - self.used_width - len(note)
+        if last and room > 10:
+            note += f' | {last[:room]}'
         self.progress.update(self.bar, completed=n_done, note=note, refresh=True)
 
 

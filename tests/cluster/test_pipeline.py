@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -28,13 +29,19 @@ def test_steps_run_in_order_from_any_directory(pipeline, tmp_path):
 
 
 def test_script_beside_the_code_needs_no_installation(pipeline, tmp_path):
-    """A module that lies about in the current directory is not imported either."""
     pipeline.write_script(*THREE_STEPS)
     functions = Path(pipeline.env.pop('PYTHONPATH')) / 'posepile/functions.sh'
     text = pipeline.script.read_text().replace(
         '"$(dirname "${BASH_SOURCE[0]}")/../../functions.sh"', str(functions)
     )
     pipeline.script.write_text(text)
+    run = pipeline.bash(cwd=tmp_path)
+    assert run.status == 0, run.stderr
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason='needs PYTHONSAFEPATH of Python 3.11')
+def test_file_in_the_current_directory_takes_no_module_place(pipeline, tmp_path):
+    pipeline.write_script(*THREE_STEPS)
     (tmp_path / 'shlex.py').write_text('raise SystemExit("imported from here")')
     run = pipeline.bash(cwd=tmp_path)
     assert run.status == 0, run.stderr
