@@ -2,7 +2,7 @@ from setuptools import find_packages, setup
 
 # The same list stands in environment.yml; tests/test_packaging.py compares the two.
 REQUIREMENTS = [
-    'numpy',
+    'numpy>=1.25',
     'scipy',
     'opencv-python',
     'pycocotools',
@@ -16,9 +16,9 @@ REQUIREMENTS = [
     'av',
     'ezc3d',
     'requests',
+    'urllib3',
     'rich',
     'tqdm',
-    'matplotlib',
     'numba',
     'torch',
     'torchvision',

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the other scripts: makes the virtual environment .venv in the repository root and
 # installs PosePile in it. Does nothing if that has been done since setup.py last changed.
 #

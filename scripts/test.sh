@@ -3,4 +3,4 @@
 #   ./scripts/test.sh -m "not slow"
 
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
-exec python -m pytest --numprocesses auto "$@"
+exec python -m pytest --numprocesses auto --dist loadgroup "$@"
