@@ -3,9 +3,9 @@
 import os
 import re
 
+from posepile.checked_table import nearest
 from posepile.cluster.state import StepState, steps_of
 from posepile.errors import OptionError
-from posepile.checked_table import nearest
 
 _STEP_LINE = re.compile(r'^\s*step\s+(\S+)', re.MULTILINE)
 

@@ -20,7 +20,7 @@ import os
 import os.path as osp
 import re
 
-from posepile.errors import OptionError
+from posepile.errors import BadFileError, OptionError
 from posepile.paths import state_dir
 
 PENDING, RUNNING, DONE, FAILED = 'pending', 'running', 'done', 'failed'
@@ -131,11 +131,21 @@ def read_json(path):
 
 
 def write_json(path, content):
+    """Replace a file atomically.
+
+    Raises:
+        BadFileError: if the disk is full, or for whatever else it cannot be written.
+    """
     temporary = f'{path}.tmp{os.getpid()}'
-    with open(temporary, 'w', encoding='utf-8') as f:
-        json.dump(content, f, indent=1)
-        f.write('\n')
-    os.replace(temporary, path)
+    try:
+        with open(temporary, 'w', encoding='utf-8') as f:
+            json.dump(content, f, indent=1)
+            f.write('\n')
+        os.replace(temporary, path)
+    except OSError as e:
+        raise BadFileError(
+            path, f'cannot be written: {e.strerror}', 'What is done so far is kept.'
+        ) from e
 
 
 def remove(path):

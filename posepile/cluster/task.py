@@ -67,7 +67,12 @@ class Task:
                 raise PosePileError(f'Step {state.name} cannot run {words[0]!r}: {e}') from e
         self.pid = self.process.pid
         since = time.strftime('%Y-%m-%dT%H:%M:%S%z')
-        state.set_mark(i_task, RUNNING, **process.identity(self.pid), since=since)
+        try:
+            state.set_mark(i_task, RUNNING, **process.identity(self.pid), since=since)
+        except PosePileError:
+            kill_group(self.pid)
+            self._reap()
+            raise
 
     def poll(self) -> dict | None:
         """The mark of the task if it has ended (also written to its file), else None."""

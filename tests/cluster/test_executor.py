@@ -225,6 +225,21 @@ def test_damaged_mark_means_repetition(pipeline, step):
     assert sorted(ends) == ['crops 0 end', 'crops 1 end', 'crops 1 end']
 
 
+def test_mark_that_cannot_be_written_leaves_no_task_behind(pipeline, step, monkeypatch, capfd):
+    pids = []
+
+    def identity(pid):
+        pids.append(pid)
+        (pipeline.state_dir('crops') / '00000.json').mkdir()  # in the way of the mark
+        return {'host': 'x', 'pid': pid, 'start': 'x'}
+
+    monkeypatch.setattr(local.process, 'identity', identity)
+    monkeypatch.setenv('POSEPILE_LOCK_FD', '0')  # the lock needs identities, too
+    assert step('crops', 'wait=never') == 1
+    assert '00000.json: cannot be written' in capfd.readouterr().err
+    assert process.start_mark(pids[0]) is None
+
+
 def test_gpu_step_runs_one_task_per_visible_gpu(pipeline, step, monkeypatch):
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '5,7')
     assert step('masks', '--tasks', '2', '--gpu', 'meet=2', 'environ') == 0
