@@ -57,10 +57,13 @@ class ArchiveWriter:
             self._barecat.close()
             clean_index = f'{self._partial}.index'
             _rewrite_index(self._partial, clean_index)
+            shards = sorted(glob.glob(f'{glob.escape(self._partial)}-shard-*'))
+            for file in [*shards, clean_index]:
+                _sync_to_disk(file)  # a power failure must not leave an index without contents
             # The index is what makes an archive, so it goes first and comes back last: a reader
             # never sees an index over the contents of another archive.
             remove_archive(self.path)
-            for shard in sorted(glob.glob(f'{glob.escape(self._partial)}-shard-*')):
+            for shard in shards:
                 os.replace(shard, self.path + shard[len(self._partial) :])
             os.replace(clean_index, self.path)
             os.remove(self._partial)
@@ -218,6 +221,11 @@ def _disk_full(path, e):
         f'cannot be written: no space is left on its disk or in your quota ({e})',
         'Free some space and run the same command again; finished work is kept.',
     )
+
+
+def _sync_to_disk(path):
+    with open(path, 'rb') as f:
+        os.fsync(f.fileno())
 
 
 def _rewrite_index(index_path, out_path):

@@ -5,6 +5,7 @@ The functions yield ``(check, message)`` pairs, nothing for a good record. See
 """
 
 import numpy as np
+import rlemasklib
 
 from posepile.util import SPLIT_NAMES
 
@@ -86,7 +87,13 @@ def example_problems(example, image_size):
         left < image_size[0] and top < image_size[1] and left + width > 0 and top + height > 0
     ):
         yield 'box', f'it lies off the image of {image_size[0]} x {image_size[1]} px'
-    if example.mask is not None and image_size is not None:
+    if example.mask is None:
+        return
+    try:
+        rlemasklib.decompress(example.mask)
+    except ValueError as e:
+        yield 'mask', f'it does not decode ({e})'
+    if image_size is not None:
         mask_size = tuple(example.mask['size'][::-1])
         if mask_size != tuple(image_size):
             yield 'mask', 'it has {} x {} px, the image {} x {} px'.format(*mask_size, *image_size)
