@@ -63,7 +63,7 @@ def draw_skeleton(image, points, joint_info, thickness=2.0, depths=None):
 
 def draw_box(image, box, color=BOX, thickness=1.0):
     """Outline a box [left, top, width, height] with a dark rim."""
-    left, top, width, height = np.clip(np.float64(box), -_FAR, _FAR)
+    left, top, width, height = np.float64(box)
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * [width, height] + [left, top]
     for layer_color, layer_thickness in ((_OUTLINE, thickness + 2), (color, thickness)):
         for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
