@@ -1,5 +1,6 @@
 """Names and behaviour that existing training code relies on."""
 
+import importlib
 import pickle
 import subprocess
 import sys
@@ -124,20 +125,19 @@ def test_joint_info_is_memoised_and_needs_no_data(monkeypatch):
     assert all(isinstance(i, int) for i in info.mirror_mapping)
 
 
-def test_modules_and_functions_by_name():
-    from posepile.datasets2d import Pose2DDatasetBarecat, get_dataset  # noqa: F401
-    from posepile.datasets3d import (  # noqa: F401
-        Pose3DDatasetBarecat,
-        Pose3DExampleBarecat,
-        dict_to_example,
-        example_to_dict,
-        get_compressed_dataset,
-        get_dataset_cached,
-    )
-    from posepile.ds.aspset.main import load_boxes, load_camera, load_split  # noqa: F401
-    from posepile.joint_info import get_joint2bone_mat  # noqa: F401
-    from posepile.tools.dataset_pickle_to_barecat import (  # noqa: F401
-        dict_to_example,
-        example_to_dict,
-        get_joint_info,
-    )
+@pytest.mark.parametrize(
+    'module, names',
+    {
+        'posepile.datasets2d': 'get_dataset Pose2DDatasetBarecat Pose2DExampleBarecat',
+        'posepile.datasets3d': 'get_dataset get_dataset_cached get_compressed_dataset '
+        'Pose3DDatasetBarecat Pose3DExampleBarecat dict_to_example example_to_dict',
+        'posepile.ds.aspset.main': 'load_split load_boxes load_camera',
+        'posepile.joint_info': 'JointInfo get_joint2bone_mat',
+        'posepile.tools.dataset_pickle_to_barecat': 'get_joint_info dict_to_example '
+        'example_to_dict',
+    }.items(),
+)
+def test_modules_and_functions_by_name(module, names):
+    module = importlib.import_module(module)
+    for name in names.split():
+        assert callable(getattr(module, name))

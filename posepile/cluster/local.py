@@ -68,7 +68,6 @@ class _Run:
         self.lifelines = lifelines
         self.title = f'{request.dataset} {request.name}'
         self.n_tasks = record['n_tasks']
-        self.forced = record.get('forced', False)
         self.todo = deque(i for i in range(self.n_tasks) if state.mark(i)['state'] != DONE)
         self.n_done = self.n_tasks - len(self.todo)
         self.allotment = _allot(request, len(self.todo))
@@ -99,9 +98,7 @@ class _Run:
             if slot in self.running or not self.todo or self.failed:
                 continue
             i_task = self.todo.popleft()
-            env = task_environment(
-                self.request, i_task, self.n_tasks, self.forced, self.allotment.n_threads
-            )
+            env = task_environment(self.request, i_task, self.n_tasks, self.allotment.n_threads)
             if self.allotment.gpus:
                 env['CUDA_VISIBLE_DEVICES'] = self.allotment.gpus[slot]
             task = Task(self.state, i_task, self.request.command, env)

@@ -9,6 +9,7 @@
                           * ``failed``: exit_code, log, seconds
 ``00003.log``             what task 3 wrote to its standard output and error, last attempt
 ``00003.report.json``     what task 3 leaves for its mark (``POSEPILE_TASK_REPORT``); removed then
+any folder                results that the step's command keeps here; they go when it is forced
 ========================  =======================================================================
 
 Marks are written under a temporary name and renamed, so that they are whole or absent. Whoever
@@ -19,6 +20,7 @@ import json
 import os
 import os.path as osp
 import re
+import shutil
 
 from posepile.errors import BadFileError, OptionError
 from posepile.paths import state_dir
@@ -73,13 +75,19 @@ class StepState:
         remove(self.mark_path(i_task))
 
     def reset(self, position):
-        """Forget all tasks; the next start of the step begins anew, as a forced one.
+        """Forget all tasks and their results; the next start of the step begins anew.
 
         Dying in the middle is harmless: ``step.json`` is replaced first, and a step without a
         number of tasks has its files deleted (again) before it is started.
         """
         self.write({'n_tasks': None, 'forced': True, 'position': position})
         self.delete_task_files()
+        self.delete_results()
+
+    def delete_results(self):
+        for entry in os.scandir(self.folder):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
 
     def delete_task_files(self):
         for name in os.listdir(self.folder):

@@ -127,6 +127,8 @@ def _record(state, request, executor):
     if n_tasks is None:
         state.write(record | {'n_tasks': None})
         state.delete_task_files()
+        if record.get('forced'):
+            state.delete_results()
         n_tasks = min(request.tasks, executor.n_tasks(request))
     elif record['command'] != request.command:
         _check_stale(state, record, request)

@@ -15,7 +15,6 @@ from posepile.errors import PosePileError
 #: Variables that concern the runner. A task that starts a pipeline itself must not see them.
 _RUNNER_VARIABLES = (
     'POSEPILE_FORCE',
-    'POSEPILE_FORCED',
     'POSEPILE_KEEP',
     'POSEPILE_LOCK_FD',
     'POSEPILE_RESUME',
@@ -125,7 +124,7 @@ class Task:
         return self.process.returncode, round(usage.ru_maxrss * 1024 / 1e6, 1)
 
 
-def task_environment(request, i_task, n_tasks, forced, n_threads) -> dict[str, str]:
+def task_environment(request, i_task, n_tasks, n_threads) -> dict[str, str]:
     """The variables by which a task knows what it is. Thread limits of the user are respected."""
     env = {
         'SLURM_ARRAY_TASK_ID': str(i_task),
@@ -134,8 +133,6 @@ def task_environment(request, i_task, n_tasks, forced, n_threads) -> dict[str, s
         'POSEPILE_STEP': request.name,
         'PYTHONUNBUFFERED': '1',
     }
-    if forced:
-        env['POSEPILE_FORCED'] = '1'
     return env | {name: str(n_threads) for name in THREAD_VARIABLES if name not in os.environ}
 
 

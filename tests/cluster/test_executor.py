@@ -48,7 +48,6 @@ def test_environment_of_a_task(pipeline, step, monkeypatch):
         assert env['OPENBLAS_NUM_THREADS'] == '7'
         assert env['stdin'] == ''
         assert 'POSEPILE_UNTIL' not in env
-        assert 'POSEPILE_FORCED' not in env
 
 
 def test_a_lone_task_has_all_threads(pipeline, step, monkeypatch):
