@@ -32,7 +32,8 @@ PARTS = {
 #: Those joints of BODY that are far enough apart for markers.
 MARKED = BODY[5:]
 
-_EYE = np.array([6000.0, 0.0, 1300.0])
+_UPRIGHT = 1250.0  # mm between the lowest and the highest joint
+_EYE = np.array([3500.0, 0.0, 1300.0])  # within every room, in front of the furniture
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,9 @@ class PersonPlan:
     """How a person stands and is annotated.
 
     Attributes:
-        labels: 17 digits, the visibility flags of the body; by default 2 for joints that are
-            seen, 1 for those that are hidden, 0 for those out of the picture.
+        labels: 17 digits, the visibility flags of the body of a person who stands upright; by
+            default 2 for joints that are seen, 1 for those that are hidden, 0 for those out of
+            the picture.
         parts: annotated parts, of ``foot face lefthand righthand``, or ``none``.
         right, behind: place in mm, as seen from the camera.
         whole_box: the box holds the hidden rest of the body, too, and may leave the picture.
@@ -129,15 +131,15 @@ def photograph(plan, rng, markers=False):
     Returns:
         :class:`Photograph`.
     """
-    performers = [_performer(rng, p.right, p.behind) for p in plan.people]
+    performers = [_performer(rng, p.right, p.behind, p.labels != '') for p in plan.people]
     n_people = len(performers)
     spread = np.linspace(-1800, 1800, plan.crowd) if plan.crowd else ()
-    performers += [_performer(rng, x, rng.uniform(6000, 7000)) for x in spread]
+    performers += [_performer(rng, x, rng.uniform(3200, 4000)) for x in spread]
     occluders = []
     if plan.pole:
         person = plan.people[0]
         wood = mesh.Material((150, 120, 80), mesh.STRIPES_ALONG, (120, 90, 60), 200.0)
-        occluders = [mesh.post((700 - person.behind, 0.9 * person.right), 45, 2600, wood)]
+        occluders = [mesh.post((700 - person.behind, 0.8 * person.right), 45, 2600, wood)]
     scene = Scene(performers, occluders=occluders, seed=int(rng.integers(2**31)))
     camera = _camera(plan, performers[:n_people])
     frame = scene.render(camera, 0)
@@ -159,10 +161,18 @@ def photograph(plan, rng, markers=False):
     )
 
 
-def _performer(rng, right, behind):
-    return Performer.random(
-        rng, motion='pose', n_frames=1, position=(-behind, right), heading=rng.uniform(-0.5, 0.5)
-    )
+def _performer(rng, right, behind, upright=False):
+    for _ in range(100):
+        performer = Performer.random(
+            rng,
+            motion='pose',
+            n_frames=1,
+            position=(-behind, right),
+            heading=rng.uniform(-0.5, 0.5),
+        )
+        if not upright or np.ptp(performer.joints(BODY, 0)[:, 2]) > _UPRIGHT:
+            break
+    return performer
 
 
 def _camera(plan, performers):

@@ -40,32 +40,35 @@ SEVEN_LIMBS = '22222' '222200' '222022'
 LEAST_SPAN = 160
 
 TINY = (
-    PhotoPlan('train', grey=True),
-    PhotoPlan('train', (PersonPlan(right=-700), PersonPlan(right=700, parts='none')), span=220),
+    PhotoPlan('train', (PersonPlan(ALL_VISIBLE),), grey=True),
+    PhotoPlan('train', (PersonPlan(ALL_VISIBLE, right=-1000),
+                        PersonPlan(ALL_VISIBLE, 'none', right=1000)), span=240),
     # Large people who overlap: only for multi.
-    PhotoPlan('train', (PersonPlan(right=-120), PersonPlan(right=120, behind=500)), (640, 480)),
+    PhotoPlan('train', (PersonPlan(ALL_VISIBLE, right=-120),
+                        PersonPlan(ALL_VISIBLE, right=120, behind=500)), (640, 480), span=300),
     # Too few visible joints, however large; the other one does not have to be apart from them.
-    PhotoPlan('train', (PersonPlan(FIVE_VISIBLE, 'face', behind=400), PersonPlan(right=150))),
+    PhotoPlan('train', (PersonPlan(FIVE_VISIBLE, 'face', behind=400),
+                        PersonPlan(ALL_VISIBLE, right=150))),
     PhotoPlan('train', (PersonPlan(SIX_OF_NINE, 'face'),)),
     PhotoPlan('train', (PersonPlan(EIGHT_LABELLED),)),
     # Too small by one pixel, yet number 0; brows, toes or fingers can make them large enough.
-    PhotoPlan('train', (PersonPlan(ALL_VISIBLE, 'none', -800), PersonPlan(right=800, behind=-1500)),
-              span=LEAST_SPAN - 1),
+    PhotoPlan('train', (PersonPlan(ALL_VISIBLE, 'none', right=-1000),
+                        PersonPlan(ALL_VISIBLE, right=1000, behind=-1500)), span=LEAST_SPAN - 1),
     PhotoPlan('val', (PersonPlan(ALL_VISIBLE),), span=LEAST_SPAN - 1),
     PhotoPlan('val', (PersonPlan(ALL_VISIBLE, 'none'),), span=LEAST_SPAN, split17='train'),
     # Too small, but close to a large one: that is enough to keep the large one out of single.
-    PhotoPlan('train', (PersonPlan('', 'foot'), PersonPlan(ALL_VISIBLE, 'face', 150, 4500)),
-              span=230),
-    PhotoPlan('train', (PersonPlan(parts='face foot'),), crowd=5),
+    PhotoPlan('train', (PersonPlan(ALL_VISIBLE, 'foot'),
+                        PersonPlan(ALL_VISIBLE, 'face', right=150, behind=3600)), span=200),
+    PhotoPlan('train', (PersonPlan(ALL_VISIBLE, 'face foot'),), crowd=5),
     PhotoPlan('train', (PersonPlan(parts='foot lefthand'),), pole=True),
     # The box reaches over the border.
     PhotoPlan('train', (PersonPlan(whole_box=True, parts='lefthand'),), span=420, raised=550),
     PhotoPlan('train', (PersonPlan(SIX_LIMBS),), (640, 480)),
     PhotoPlan('train', (PersonPlan(SEVEN_LIMBS, 'face'),)),
     PhotoPlan('val', (PersonPlan(SIX_LIMBS, 'foot righthand'),), split17='train'),
-    PhotoPlan('val', (PersonPlan(twice=True),)),
+    PhotoPlan('val', (PersonPlan(ALL_VISIBLE, twice=True),)),
     PhotoPlan('val', (), crowd=3),
-    PhotoPlan('val', (PersonPlan('', 'face', -900), PersonPlan(right=900), PersonPlan()), span=200),
+    PhotoPlan('val', (PersonPlan(parts='face', right=-900), PersonPlan(right=900), PersonPlan())),
 )  # fmt: skip
 
 

@@ -35,13 +35,13 @@ KEPT = (
     ('', '0', '0', '0'),
     ('0', '0', '0', '0'),
     ('0', '0', '0', '0'),
-    ('0', '0', None, '0'),
+    ('0', '0', None, '0'),  # most joints of the legs are beyond the border
     ('0', '0', '', '0'),  # six limb joints
     ('0', '0', '0', '0'),
     ('0', '0', '0', '0'),  # six limb joints, but in val
     ('', '01', '01', '01'),
     ('', '', '', ''),
-    ('012', '012', '012', '012'),
+    (None, None, None, None),  # three people, anyhow
 )
 COLUMNS = ('coco', 'coco_multi', 'coco_reduced', 'coco_wholebody')
 
