@@ -116,15 +116,15 @@ def random_panorama(rng, kind):
     horizon = np.argmin(np.abs(elevation[:, 0]))
     degree = rows / 90
     image[horizon:] = [120, 130, 110] if kind == 'field' else [130, 130, 130]
-    hills = (horizon - degree * (3 + 1.2 * noise(rng, (1, columns), 1.8)[0])).astype(int)
+    hills = horizon - degree * (3 + 1.2 * noise(rng, (1, columns), 1.8)[0])
     _silhouette(image, hills, horizon, np.array([120, 140, 150]))
-    trees = noise(rng, (1, columns), 1.0)[0] + 0.5 * noise(rng, (1, columns), 0.5)[0]
+    trees = noise(rng, (1, columns), 1.3)[0] + 0.3 * noise(rng, (1, columns), 0.9)[0]
     tall = rng.uniform(3, 9)
     leaves = noise(rng, (rows, columns), 0.8)[..., None] * [11, 13, 8]
-    tree_top = (horizon - degree * (tall + 0.25 * tall * trees)).astype(int)
+    tree_top = horizon - degree * (tall + 0.25 * tall * trees)
     if kind == 'street':
         _houses(rng, image, horizon, degree)
-        tree_top += int(degree * 0.5 * tall)
+        tree_top += degree * 0.5 * tall
     green = np.array([rng.uniform(35, 65), rng.uniform(62, 92), rng.uniform(28, 45)])
     hidden = noise(rng, (1, columns), 1.5)[0] < (-0.3 if kind == 'street' else 3)
     _silhouette(image, np.where(hidden, tree_top, rows), horizon, green + leaves)
@@ -133,8 +133,8 @@ def random_panorama(rng, kind):
 
 def _silhouette(image, top_rows, horizon, colours):
     rows = np.arange(image.shape[0])[:, None]
-    inside = (rows >= top_rows) & (rows < horizon + 3)
-    image[inside] = np.broadcast_to(colours, image.shape)[inside]
+    cover = np.clip(rows + 1 - top_rows, 0, 1) * (rows < horizon + 3)
+    image += cover[..., None] * (colours - image)
 
 
 def _houses(rng, image, horizon, degree):

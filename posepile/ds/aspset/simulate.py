@@ -67,8 +67,8 @@ TINY = (
     ClipPlan('0aaa', '0002', 'train', 'mid', 'still'),  # only its first frame is kept
     ClipPlan('0bbb', '0003', 'train', 'left', 'kick', excess=2),
     ClipPlan('0bbb', '0004', 'train', 'all', 'swing'),
-    ClipPlan('0ccc', '0001', 'val', 'all', 'mixed'),
-    ClipPlan('0ddd', '0001', 'test', 'right', 'reach'),
+    ClipPlan('0ccc', '0001', 'val', 'all', 'reach'),
+    ClipPlan('0ddd', '0001', 'test', 'right', 'mixed'),
 )
 
 
