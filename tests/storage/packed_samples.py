@@ -69,7 +69,7 @@ def make_example(i, kind='3d', imshape=(480, 400), with_mask=True):
     camera = Camera.from_fov(40, imshape)
     camera = Camera(
         optical_center=eye,
-        rot_world_to_cam=_looking(middle - eye),
+        rot_world_to_cam=looking_along(middle - eye),
         intrinsic_matrix=np.array(camera.intrinsic_matrix),
         world_up=(0, 0, 1),
     )
@@ -126,7 +126,8 @@ def write_dataset(folder, kind='3d', examples=None, metadata=(), joint_info=JOIN
     return str(folder / 'annotations.barecat')
 
 
-def _looking(gaze):
+def looking_along(gaze):
+    """World-to-camera rotation of an upright camera; z is up in the world."""
     z = gaze / np.linalg.norm(gaze)
     x = np.cross(z, [0, 0, 1])
     x /= np.linalg.norm(x)
