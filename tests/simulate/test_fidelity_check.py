@@ -212,7 +212,7 @@ def test_shifted_and_unrelated_pixels(product):
     assert the_problem(report).startswith('marker_px is')
     assert 1.5 < report.errors['marker_px'] < 2.5
     noise = np.random.default_rng(0).integers(0, 255, image.shape).astype(np.uint8)
-    for unrelated in (image[:, ::-1], np.full_like(image, 200), noise):
+    for unrelated in (image[::-1], np.full_like(image, 200), noise):
         triples[0][2] = unrelated
         report = check(triples, truth)
         assert any('markers were not found' in p for p in report.problems())
