@@ -117,7 +117,8 @@ class Task:
     def _reap(self):
         """Wait for the ended process; returns exit code and peak resident memory in MB.
 
-        The memory is that of the largest single process among the task and its children.
+        The memory is that of the largest single process among the task and its children, and at
+        least that of this process, of which the task was a copy before it ran its command.
         """
         _, status, usage = os.wait4(self.pid, 0)
         self.process.returncode = os.waitstatus_to_exitcode(status)
