@@ -155,7 +155,7 @@ def photograph(plan, rng, markers=False):
         draw_markers(frame.image, points)
     return Photograph(
         image=frame.image,
-        people=[person for person in people if person.mask.sum() >= 100],
+        people=people,
         crowd=frame.instance_ids > n_people,
         markers=points,
     )
@@ -185,16 +185,17 @@ def _camera(plan, performers):
     names = [name for name, label in zip(BODY, labels, strict=True) if label != '0']
     joints = performers[0].joints(names, 0)
 
-    def at(focal):
-        camera = StudioCamera.look_at(_EYE, target, plan.shape, focal=focal)
+    def at(focal, aside=0.0):
+        camera = StudioCamera.look_at(_EYE, target + [0, aside, aside], plan.shape, focal=focal)
         return camera, np.ptp(np.rint(camera.project(joints)), axis=0).max()
 
     focal = 500.0
     for _ in range(10):
         focal *= plan.span / at(focal)[1]
-    # Steps of less than a tenth of a pixel, alternately up and down, cannot miss the span.
-    for i in range(200):
-        camera, span = at(focal * (1 + (-1) ** i * (i // 2) * 2e-4))
+    # Steps of less than a tenth of a pixel. From the very middle, two ends that lie symmetrically
+    # would be rounded in the same step, and the span would jump by 2.
+    for i in range(500):
+        camera, span = at(focal * (1 + (-1) ** i * (i // 2) * 1e-4), aside=0.7 * (i % 7))
         if span == plan.span:
             return camera
     raise AssertionError(f'no zoom gives a span of {plan.span} px')

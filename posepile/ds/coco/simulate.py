@@ -85,7 +85,7 @@ def simulate(root, seed=0, size='tiny', markers=False):
         rng = np.random.default_rng([seed, i])
         photo = photograph(plan, rng, markers)
         image_id = 36 + 37 * i
-        entries = [_annotation(person, rng) for person in photo.people]
+        entries = [_annotation(person, rng) for person in photo.people if _polygons(person.mask)]
         if photo.crowd.any():
             entries.append(_crowd_annotation(photo.crowd))
         for year, split in ((2014, plan.split), (2017, plan.split17 or plan.split)):
@@ -192,10 +192,10 @@ def _part_keypoints(part, points, rng):
 
 
 def _polygons(mask):
-    """Outlines [x0, y0, x1, y1, ...] of a mask, simplified as by hand."""
+    """Outlines [x0, y0, x1, y1, ...] of a mask, simplified as by hand and without splinters."""
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     outlines = [cv2.approxPolyDP(c, 0.8, closed=True).reshape(-1, 2) for c in contours]
-    return [(o + 0.25).ravel().tolist() for o in outlines if len(o) >= 3]
+    return [(o + 0.25).ravel().tolist() for o in outlines if cv2.contourArea(o) > 30]
 
 
 def _crowd_annotation(mask):
