@@ -62,7 +62,8 @@ def test_every_import_is_a_requirement(setup_arguments):
     """A module that the package imports must come with it, or with Python."""
     distributions = {'cv2': 'opencv-python'}
     listed = {re.split('[<>=;]', r)[0].strip() for r in setup_arguments['install_requires']}
-    third_party = set(imported_modules('posepile')) - set(sys.stdlib_module_names) - {'posepile'}
+    ours_or_pythons = {'posepile', 'tomllib', *sys.stdlib_module_names}  # tomllib: since 3.11
+    third_party = set(imported_modules('posepile')) - ours_or_pythons
     assert {distributions.get(m, m).replace('_', '-') for m in third_party} <= listed
 
 

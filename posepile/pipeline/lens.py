@@ -57,9 +57,7 @@ class Lens:
         Returns:
             Two float32 arrays (height, width): x and y, as :func:`cv2.remap` takes them.
         """
-        init_maps = cv2.fisheye.initUndistortRectifyMap if self.is_fisheye else (
-            cv2.initUndistortRectifyMap
-        )
-        return init_maps(
+        module = cv2.fisheye if self.is_fisheye else cv2
+        return module.initUndistortRectifyMap(
             self.intrinsics, self.distortion, rotation, new_intrinsics, size, cv2.CV_32FC1
         )

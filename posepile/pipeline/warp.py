@@ -25,9 +25,7 @@ def warp_image(image, geometry):
     Returns:
         uint8 RGB of ``geometry.imshape``; black where the crop reaches beyond the source.
     """
-    linear = _resample(
-        image, geometry, cv2.INTER_CUBIC, lambda region: cv2.LUT(region, _TO_LINEAR)
-    )
+    linear = _resample(image, geometry, cv2.INTER_CUBIC, lambda region: cv2.LUT(region, _TO_LINEAR))
     np.clip(linear, 0, 1, out=linear)
     encoded = cv2.pow(linear, 1 / GAMMA)
     encoded *= 255

@@ -20,6 +20,7 @@ from posepile.util import SPLIT_NAMES
 _NEAREST = 100.0  # mm; projections of what is closer to the camera say little
 _SMALLEST_MASK = 500  # crop pixels; the outline of smaller ones is most of their area
 _MOST_NAMED = 5
+_FINE_STEP = 0.005  # mm; float32 steps below this (up to 33 m from the origin) excuse no error
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class FidelityReport:
             optical centre; ``projection_px``: true joints seen by the stored camera and by the
             reference; ``coords_px``: joints of a 2D product; ``reference_px``: the reference's
             way through the source image and its direct projection; ``box_px``: edges of the box;
-            ``marker_px``: drawn markers. Errors within the rounding of float32 are left out in
-            those in mm.
+            ``marker_px``: drawn markers. More than 33 m from the origin, what float32 cannot tell
+            apart is left out of those in mm.
         where: record with the largest error, by quantity.
         wrong_validity, wrong_size: records with other missing joints, or another image size.
         markers_sought, markers_found: drawn markers looked for, and found.
@@ -283,6 +284,7 @@ def _same_validity(a, b):
 
 
 def _beyond_rounding(stored, true):
-    """Absolute differences, less what the rounding of float32 explains."""
-    rounding = np.spacing(np.abs(true).astype(np.float32)).astype(np.float64)
-    return np.maximum(0, np.abs(np.float64(stored) - true) - rounding)
+    """Absolute differences; in worlds so large that float32 is coarse, those beyond its steps."""
+    step = np.spacing(np.abs(true).astype(np.float32)).astype(np.float64)
+    step[step < _FINE_STEP] = 0
+    return np.maximum(0, np.abs(np.float64(stored) - true) - step)

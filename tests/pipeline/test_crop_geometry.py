@@ -48,9 +48,7 @@ def test_golden_values_without_camera():
 @pytest.mark.parametrize('coeffs', LENSES.values(), ids=LENSES)
 @settings(max_examples=30, deadline=None)
 @given(
-    box=st.tuples(
-        st.floats(100, 700), st.floats(100, 700), st.floats(5, 200), st.floats(5, 200)
-    ),
+    box=st.tuples(st.floats(100, 700), st.floats(100, 700), st.floats(5, 200), st.floats(5, 200)),
     angles=st.tuples(*[st.floats(-1, 1)] * 3),
     center=st.tuples(*[st.floats(-2e4, 2e4)] * 3),
 )

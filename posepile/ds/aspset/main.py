@@ -46,9 +46,7 @@ def make_dataset(name='aspset'):
 def list_clips(splits):
     """(path of the video below the data folder, its identity and split) of every clip and view."""
     views = load_split(osp.join(data_dir(), 'splits.csv'))
-    return [
-        (video_path(*view, split), (*view, split)) for split in splits for view in views[split]
-    ]
+    return [(video_path(*view, split), (*view, split)) for split in splits for view in views[split]]
 
 
 def read_clip(identity):
