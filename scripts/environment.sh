@@ -33,6 +33,11 @@ install_posepile() {
     echo "Installing PosePile in $VENV (a few minutes the first time) ..."
     "$(find_python)" -m venv "$VENV"
     "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+    if ! "$VENV/bin/python" -c 'import cv2' 2>/dev/null; then
+        # The usual build of OpenCV needs the system's window and OpenGL libraries, this one none.
+        "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --force-reinstall \
+            --no-deps opencv-python-headless
+    fi
     # Compiled once here, the camera library's kernels need not be compiled in every new process.
     "$VENV/bin/python" -W ignore -m deltacamera.precompile
     echo "$wanted" >"$done_mark"

@@ -6,6 +6,7 @@ import os.path as osp
 from posepile.cluster.overview import step_summary
 from posepile.cluster.state import DONE, steps_of
 from posepile.paths import data_root, packed_paths
+from posepile.simulate.origin import is_simulated
 
 
 def presence(info) -> dict | None:
@@ -17,6 +18,7 @@ def presence(info) -> dict | None:
     return {
         'raw_path': raw,
         'raw': osp.isdir(raw) and any(os.scandir(raw)),
+        'simulated': is_simulated(raw),
         'packed_path': osp.dirname(annotations),
         'packed': osp.exists(annotations) and osp.exists(images),
         'steps': {s.name: step_summary(s)['state'] for s in steps_of(info.name)},
@@ -27,6 +29,7 @@ def presence_text(state) -> str:
     """In a few words; ``-`` if nothing is there."""
     if state is None:
         return '(DATA_ROOT not set)'
-    words = [word for word in ('raw', 'packed') if state[word]]
+    words = ['raw (simulated)' if state['simulated'] else 'raw'] if state['raw'] else []
+    words += ['packed'] if state['packed'] else []
     words += [f'{name} {step}' for name, step in state['steps'].items() if step != DONE]
     return ', '.join(words) or '-'

@@ -61,7 +61,7 @@ def _check_expected_count(name, report):
     from posepile import paths
     from posepile.errors import UnknownDatasetError
     from posepile.registry import find_dataset
-    from posepile.simulate.release import is_simulated
+    from posepile.simulate.origin import is_simulated
 
     try:
         info = find_dataset(name)

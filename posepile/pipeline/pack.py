@@ -18,7 +18,7 @@ from posepile.util import SPLIT_NAMES, TEST, TRAIN
 from posepile.util.bones import MeanBoneLengths
 
 
-def pack(recipe: Recipe, compact=False) -> Report:
+def pack(recipe: Recipe, compact=False, simulated=False) -> Report:
     """Write ``packed/<name>/annotations.barecat`` and ``images.barecat`` from the finished shards.
 
     Examples stand in the order of their paths, so the archives depend on the raw data only, not
@@ -27,6 +27,7 @@ def pack(recipe: Recipe, compact=False) -> Report:
     Args:
         compact: store coordinates and boxes in the older, lossy types (see
             :mod:`posepile.storage.records`).
+        simulated: note in the metadata that the raw release was simulated.
 
     Returns:
         The sum of all clips' reports; also written to ``packed/<name>/report.json``.
@@ -45,6 +46,7 @@ def pack(recipe: Recipe, compact=False) -> Report:
         for path, shard in _merged(shard_files, 'images'):
             images.add(path.partition('/')[2], archive.read_file(shard, path))
         metadata = _copy_annotations(recipe, shard_files, annotations, masks, compact)
+        metadata['posepile']['simulated'] = simulated
         annotations.add('metadata.msgpack', codec.pack(metadata))
         # An earlier annotation archive must not stand beside the new images.
         archive.remove_archive(annotations_path)

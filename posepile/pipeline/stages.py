@@ -10,6 +10,8 @@ from posepile import paths
 from posepile.errors import OptionError, PosePileError, RawDataError
 from posepile.pipeline import shards
 from posepile.pipeline.report import Report, leave_task_report
+from posepile.registry import find_dataset
+from posepile.simulate.origin import is_simulated
 from posepile.storage import codec, records
 from posepile.util import SPLIT_NAMES
 
@@ -38,7 +40,8 @@ def main(make_recipe, argv=None):
         else:
             from posepile.pipeline.pack import pack
 
-            report = pack(make_recipe(name=name), args.compact)
+            raw_folder = os.path.join(paths.data_root(), find_dataset(name).raw)
+            report = pack(make_recipe(name=name), args.compact, is_simulated(raw_folder))
     except PosePileError as e:
         sys.exit(f'posepile: error: {e}')
     leave_task_report(report)
@@ -53,7 +56,6 @@ def _folder_name(make_recipe):
 
 def _download(name):
     from posepile.pipeline.fetch import fetch_dataset
-    from posepile.registry import find_dataset
 
     fetch_dataset(find_dataset(name))
     return Report()

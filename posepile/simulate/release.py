@@ -8,10 +8,9 @@ import shutil
 
 from posepile import paths
 from posepile.errors import OptionError
+from posepile.simulate.origin import MARKER, simulation_arguments
 from posepile.simulate.truth import save_truth
 
-#: File in the raw folder that tells simulated data from real data.
-MARKER = 'SIMULATED.json'
 SIZES = ('tiny', 'small')
 
 
@@ -35,7 +34,7 @@ def simulate_release(info, seed=0, size='tiny', markers=False, force=False) -> l
     simulator = importlib.import_module(f'{info.module}.simulate')
     made_with = dict(dataset=info.dataset, seed=seed, size=size, markers=markers)
     folders = simulator.RAW_FOLDERS
-    found = [_marker_of(osp.join(root, folder)) for folder in folders]
+    found = [simulation_arguments(osp.join(root, folder)) for folder in folders]
     if all(marker == made_with for marker in found):
         return list(folders)
     for folder, marker in zip(folders, found, strict=True):
@@ -55,19 +54,6 @@ def simulate_release(info, seed=0, size='tiny', markers=False, force=False) -> l
         os.replace(osp.join(workplace, folder), osp.join(root, folder))
     shutil.rmtree(workplace)
     return list(folders)
-
-
-def is_simulated(raw_folder) -> bool:
-    """Whether a raw folder was made by :func:`simulate_release`."""
-    return osp.exists(osp.join(raw_folder, MARKER))
-
-
-def _marker_of(folder):
-    try:
-        with open(osp.join(folder, MARKER)) as f:
-            return json.load(f)
-    except (FileNotFoundError, ValueError):
-        return None
 
 
 def _check_replaceable(folder, marker, force):
