@@ -1,4 +1,8 @@
-"""Simulated releases, each made once per test run."""
+"""Simulated releases, each made once per test run; a web server on this machine."""
+
+import functools
+import http.server
+import threading
 
 import pytest
 
@@ -22,3 +26,24 @@ def simulated_root(tmp_path_factory):
         return roots[info.folder]
 
     return root_of
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        self.server.asked.append(self.path)
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A server of ``tmp_path/www``; its attribute ``asked`` lists the requests."""
+    folder = tmp_path / 'www'
+    folder.mkdir()
+    handler = functools.partial(_Handler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        server.asked = []
+        server.folder = folder
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()

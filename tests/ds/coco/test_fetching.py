@@ -1,36 +1,10 @@
 """The download step, against a server on this machine."""
 
 import dataclasses
-import functools
-import http.server
-import threading
 import zipfile
-
-import pytest
 
 from posepile.pipeline.fetch import fetch_dataset
 from posepile.registry import find_dataset
-
-
-class _Handler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        self.server.asked.append(self.path)
-
-
-@pytest.fixture
-def server(tmp_path):
-    """A server of ``tmp_path/www``; its attribute ``asked`` lists the requests."""
-    folder = tmp_path / 'www'
-    folder.mkdir()
-    handler = functools.partial(_Handler, directory=str(folder))
-    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
-        server.asked = []
-        server.folder = folder
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
 
 
 def test_archives_are_unpacked_and_removed(new_root, server):
