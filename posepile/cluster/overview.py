@@ -53,6 +53,18 @@ def counts_text(report) -> str:
     return ', '.join(texts)
 
 
+def remarks(report, most=5) -> list[str]:
+    """The first lines of each list in a report, each line once, and how many there are more."""
+    result = []
+    for key, value in report.items():
+        if isinstance(value, list):
+            lines = list(dict.fromkeys(value))
+            result += [f'{key}: {line}' for line in lines[:most]]
+            if len(lines) > most:
+                result.append(f'{key}: {len(lines) - most} more, in the logs of the tasks')
+    return result
+
+
 def _may_run(mark):
     """Whether a task that is marked as running does, as far as this host can tell."""
     return mark['host'] != process.hostname() or process.is_alive(mark)

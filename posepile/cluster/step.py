@@ -7,7 +7,7 @@ import time
 from dataclasses import asdict, dataclass
 
 from posepile.cluster.errors import Interrupted, TaskFailed
-from posepile.cluster.overview import counts_text
+from posepile.cluster.overview import counts_text, remarks
 from posepile.cluster.progress import count, duration, log_tail, say
 from posepile.cluster.resources import positive_int_from_env
 from posepile.cluster.state import DONE, StepState
@@ -98,11 +98,14 @@ def run_step(request, executor):
     finally:
         seconds = time.monotonic() - start
         state.update(seconds=round(state.read().get('seconds', 0) + seconds, 3))
-    counts = counts_text(state.report())
+    report = state.report()
+    counts = counts_text(report)
     say(
         f'{title}: {count(n_tasks, "task")} done in {duration(seconds)}'
         + (f' ({counts})' if counts else '')
     )
+    for line in remarks(report):
+        say(f'    {line}')
 
 
 def resume_command() -> str:

@@ -1,6 +1,7 @@
 """The commands of a dataset's ``main.py``: ``download``, ``crops`` and ``pack``."""
 
 import argparse
+import dataclasses
 import os
 import sys
 
@@ -44,8 +45,10 @@ def main(make_recipe, argv=None):
             report = pack(make_recipe(name=name), args.compact, is_simulated(raw_folder))
     except PosePileError as e:
         sys.exit(f'posepile: error: {e}')
-    leave_task_report(report)
     print_report(report)
+    if args.stage == 'pack':  # the crops step has told what was left out
+        report = dataclasses.replace(report, skipped=[], notes=[])
+    leave_task_report(report)
 
 
 def _folder_name(make_recipe):

@@ -10,6 +10,7 @@ import sys
 
 from posepile.errors import OptionError, PosePileError
 from posepile.pipeline.mask_files import find_mask_files
+from posepile.pipeline.report import Report, leave_task_report
 from posepile.storage.access import dataset_module
 
 
@@ -19,7 +20,9 @@ def main(argv=None):
     args = parser.parse_args(argv)
     name = os.environ.get('POSEPILE_DATASET') or args.name
     try:
-        print(f'{name}: {_masks_to_come(dataset_module(name).make_recipe(name=name))}')
+        note = f'{name}: {_masks_to_come(dataset_module(name).make_recipe(name=name))}'
+        print(note)
+        leave_task_report(Report(notes=[note]))
     except PosePileError as e:
         sys.exit(f'posepile: error: {e}')
 

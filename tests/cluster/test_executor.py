@@ -145,7 +145,9 @@ def test_reports_are_summed(pipeline, step, capfd):
     total = {'crops': 2400, 'hours': 1.0, 'skipped': ['S1/walk', 'S1/walk']}
     assert step_report('crops') == total
     assert step_report('crops', 'demo') == total
-    assert '(crops 2,400, hours 1, skipped 2)' in capfd.readouterr().err
+    told = capfd.readouterr().err
+    assert '(crops 2,400, hours 1, skipped 2)' in told
+    assert told.count('skipped: S1/walk\n') == 1
     assert not list(pipeline.state_dir('crops').glob('*.report.json'))
 
 
@@ -333,3 +335,12 @@ def make_running_mark(who):
     state.write({'n_tasks': 2, 'command': []})
     state.set_mark(0, 'running', **who, since='2024-01-01T00:00:00+0000')
     return state
+
+
+def test_long_lists_of_a_report_are_cut_short_for_people(pipeline, step, capfd):
+    lines = [f'clip {i} is damaged' for i in range(8)]
+    assert step('crops', f'report={json.dumps({"skipped": lines})}') == 0
+    told = capfd.readouterr().err
+    assert 'skipped: clip 4 is damaged' in told and 'clip 5' not in told
+    assert 'skipped: 3 more, in the logs of the tasks' in told
+    assert step_report('crops') == {'skipped': lines}
