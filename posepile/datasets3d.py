@@ -141,7 +141,8 @@ def get_dataset(name, *args, **kwargs):
 
     Args:
         name: name of a dataset folder or variant (``'aspset'``); or the path of an annotation
-            archive (``*.barecat``, its images beside it or in FLAGS.image_barecat_path).
+            archive (``*.barecat``, its images beside it or in FLAGS.image_barecat_path) or of a
+            pickle that an earlier program made (``*.pkl``, relative to DATA_ROOT).
         kwargs: options of the dataset, as its ``make_dataset`` takes them.
 
     Raises:

@@ -17,6 +17,10 @@ def get_packed_dataset(name, kind, *args, **kwargs):
     """Open the packed dataset ``name``; see :func:`posepile.datasets3d.get_dataset`."""
     if str(name).endswith('.barecat'):
         return _CLASSES[kind](name, images_beside(name))
+    if str(name).endswith('.pkl'):
+        from posepile.storage.legacy_pickle import load_dataset_pickle
+
+        return load_dataset_pickle(paths.ensure_absolute_path(name))
     return dataset_module(name).make_dataset(*args, name=name, **kwargs)
 
 

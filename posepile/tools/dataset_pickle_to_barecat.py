@@ -32,14 +32,14 @@ def convert(input_path, output_path, images_path=None, module_name=None, compact
 
     Args:
         images_path: also collect the images, which are files below DATA_ROOT, in this archive.
-        module_name: see :func:`posepile.tools.legacy_pickle.load_dataset_pickle`.
+        module_name: see :func:`posepile.storage.legacy_pickle.load_dataset_pickle`.
         compact: see :mod:`posepile.storage.records`.
 
     Raises:
         RawDataError: if the pickle cannot be read, or an image is missing.
         ArchiveError: if the disk is full.
     """
-    from posepile.tools.legacy_pickle import load_dataset_pickle
+    from posepile.storage.legacy_pickle import load_dataset_pickle
 
     dataset = load_dataset_pickle(input_path, module_name)
     kind = '2d' if isinstance(dataset, Pose2DDataset) else '3d'

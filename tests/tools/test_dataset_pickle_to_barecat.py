@@ -10,14 +10,14 @@ import pytest
 import rlemasklib
 
 from posepile.datasets2d import Pose2DDataset
-from posepile.datasets3d import Pose3DDataset
+from posepile.datasets3d import Pose3DDataset, get_dataset
 from posepile.errors import RawDataError
 from posepile.raw.images import encode_jpeg
 from posepile.storage import archive
 from posepile.storage.lazy import open_dataset, read_metadata
+from posepile.storage.legacy_pickle import load_dataset_pickle
 from posepile.storage.verify import verify
 from posepile.tools import dataset_pickle_to_barecat as tool
-from posepile.tools.legacy_pickle import load_dataset_pickle
 from posepile.util import TEST, TRAIN, VALID
 from posepile.util.sparse_coords import SparseCoords
 from tests.storage.packed_samples import JOINT_INFO, make_example
@@ -136,6 +136,15 @@ def test_old_3d_dataset(tmp_path, data_root, old_package, package, protocol):
         if example.mask is not None:
             assert rlemasklib.iou([example.mask, expected.mask]) == 1
         assert example.activity_name == 'walking'
+
+
+def test_pickles_are_datasets_by_their_name(data_root, old_package):
+    data_root.mkdir()
+    saved = old_dataset3d(old_package('data'), data_root)
+    (data_root / 'old.pkl').write_bytes(pickle.dumps(saved))
+    dataset = get_dataset('old.pkl')
+    assert dataset.joint_info == JOINT_INFO
+    assert [len(dataset.examples[s]) for s in (TRAIN, VALID, TEST)] == [3, 0, 1]
 
 
 def todays_dataset(kind):
