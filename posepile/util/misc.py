@@ -1,4 +1,4 @@
-"""Small numeric helpers that fit nowhere else."""
+"""Random points, and casts that lose next to nothing."""
 
 import numpy as np
 

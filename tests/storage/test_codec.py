@@ -108,6 +108,28 @@ def test_damaged_records_raise_value_error(garbage):
             pass  # it may also happen to be a record
 
 
+GOOD = codec.pack({'a': np.eye(3), 'b': [1, 'x', np.float32(3)], 'c': np.arange(5, dtype='u2')})
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), max_size=5))
+def test_changed_bytes_are_read_or_refused(changes):
+    data = bytearray(GOOD)
+    for place, byte in changes:
+        data[place] = byte
+    try:
+        codec.unpack(bytes(data))
+    except ValueError:
+        assert changes
+
+
+@pytest.mark.parametrize('dtype', ['f4,f4', '{"names": ["a"]}', 'O', '|O8', '<M8[s]', '(2,)f4', ''])
+def test_dtypes_that_are_more_than_a_number_are_refused(dtype):
+    array = {b'nd': True, b'type': dtype, b'kind': b'', b'shape': [1], b'data': b'12345678'}
+    with pytest.raises(ValueError, match='refused'):
+        codec.unpack(msgpack.packb(array))
+
+
 def test_shape_must_fit_the_data():
     fields = {b'nd': True, b'type': '<f8', b'kind': b'', b'shape': [3, 3], b'data': bytes(8)}
     with pytest.raises(ValueError):
