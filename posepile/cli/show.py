@@ -2,6 +2,7 @@
 
 import argparse
 
+from posepile.atomic import replacing
 from posepile.cli.products import find_product
 from posepile.errors import OptionError
 
@@ -44,13 +45,11 @@ def run(args):
     sheet = contact_sheet(dataset, args.n, abs(args.seed), splits, args.width)
     extension = os.path.splitext(args.out)[1]
     _, encoded = cv2.imencode(extension, cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
-    partial = f'{args.out}.partial'
     try:
-        with open(partial, 'wb') as f:
+        with replacing(args.out) as partial, open(partial, 'wb') as f:
             f.write(encoded.tobytes())
     except OSError as e:
         raise OptionError(f'--out {args.out} cannot be written: {e.strerror}') from e
-    os.replace(partial, args.out)
     print(f'{args.out}: {sheet.shape[1]} x {sheet.shape[0]} px')
 
 

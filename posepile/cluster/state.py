@@ -22,6 +22,7 @@ import os.path as osp
 import re
 import shutil
 
+from posepile.atomic import replacing
 from posepile.errors import BadFileError, OptionError
 from posepile.paths import state_dir
 
@@ -144,12 +145,10 @@ def write_json(path, content):
     Raises:
         BadFileError: if the disk is full, or for whatever else it cannot be written.
     """
-    temporary = f'{path}.tmp{os.getpid()}'
     try:
-        with open(temporary, 'w', encoding='utf-8') as f:
+        with replacing(path) as partial, open(partial, 'w', encoding='utf-8') as f:
             json.dump(content, f, indent=1)
             f.write('\n')
-        os.replace(temporary, path)
     except OSError as e:
         raise BadFileError(
             path, f'cannot be written: {e.strerror}', 'What is done so far is kept.'

@@ -1,13 +1,13 @@
 """From shards to the finished pair of archives."""
 
 import heapq
-import os
 import os.path as osp
 
 import simplepyutils as spu
 
 import posepile
 from posepile import paths
+from posepile.atomic import replacing
 from posepile.errors import ArchiveError
 from posepile.pipeline import shards
 from posepile.pipeline.mask_files import MaskFiles
@@ -51,9 +51,8 @@ def pack(recipe: Recipe, compact=False, simulated=False) -> Report:
         # An earlier annotation archive must not stand beside the new images.
         archive.remove_archive(annotations_path)
     report_path = osp.join(osp.dirname(annotations_path), 'report.json')
-    with open(f'{report_path}.partial', 'w') as f:
+    with replacing(report_path) as partial, open(partial, 'w') as f:
         f.write(report.to_json())
-    os.replace(f'{report_path}.partial', report_path)
     shards.remove_unfinished_shards(recipe.shards_dir)
     return report
 

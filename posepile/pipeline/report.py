@@ -4,6 +4,8 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 
+from posepile.atomic import replacing
+
 
 @dataclass
 class Report:
@@ -48,7 +50,5 @@ def leave_task_report(report: Report):
     """Give the counts to the program that runs this task, if one asked for them."""
     path = os.environ.get('POSEPILE_TASK_REPORT')
     if path:
-        temporary = f'{path}.partial'
-        with open(temporary, 'w') as f:
+        with replacing(path) as partial, open(partial, 'w') as f:
             json.dump({key: value for key, value in asdict(report).items() if value}, f)
-        os.replace(temporary, path)

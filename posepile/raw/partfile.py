@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 
+from posepile.atomic import replacing
 from posepile.raw.locks import open_locked
 
 _CHUNK = 1 << 20
@@ -89,10 +90,8 @@ class PartFile:
             self.size = 0
         self._hash = self._expected.new_hash()
         self.source = source
-        tmp = f'{self._source_path}.tmp'
-        with open(tmp, 'w') as f:
+        with replacing(self._source_path) as partial, open(partial, 'w') as f:
             json.dump(source, f)
-        os.replace(tmp, self._source_path)
 
     def write(self, data):
         rest = memoryview(data)

@@ -15,6 +15,7 @@ import shutil
 import stat
 from collections.abc import Iterable
 
+from posepile.atomic import replacing
 from posepile.errors import RawDataError
 from posepile.raw import members as archive_members
 from posepile.raw.locks import open_locked
@@ -220,10 +221,8 @@ class _Record:
 
     def save(self):
         content = {'archive': self._identity(), 'asked': self._asked, 'files': self.sizes}
-        tmp = f'{self.path}.tmp'
-        with open(tmp, 'w') as f:
+        with replacing(self.path) as partial, open(partial, 'w') as f:
             json.dump(content, f)
-        os.replace(tmp, self.path)
 
     def _identity(self):
         status = os.stat(self._archive)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from posepile import paths
+from posepile.atomic import replacing
 from posepile.errors import BadFileError
 from posepile.storage import codec
 
@@ -52,9 +53,8 @@ def save_truth(product, people):
     """Store the truth about all examples that ``product`` must have."""
     path = truth_path(product)
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(f'{path}.partial', 'wb') as f:
+    with replacing(path) as partial, open(partial, 'wb') as f:
         f.write(codec.pack([dict(vars(p), imshape=list(p.imshape)) for p in people]))
-    os.replace(f'{path}.partial', path)
 
 
 def load_truth(product) -> list[TruePerson]:

@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 
+from posepile.atomic import replacing
 from posepile.errors import OptionError
 
 # What makes an encoder keep the picture nearly as it is, and run in a reproducible way.
@@ -43,42 +44,39 @@ def write_video(path, frames, fps, codec='libx264', quality=None, pixel_format=N
     quality = _DEFAULT_QUALITY[codec] if quality is None else quality
     pixel_format = pixel_format or _PIXEL_FORMATS[codec]
     rate = fractions.Fraction(fps).limit_denominator(1001)
-    stem, ending = os.path.splitext(path)
-    partial = f'{stem}.{os.getpid()}.partial{ending}'
     n_written, stream = 0, None
-    try:
-        # Otherwise the container would hold random identifiers and the version of the library.
-        with av.open(partial, 'w', container_options={'fflags': '+bitexact'}) as container:
-            for picture in frames:
-                if stream is None:
-                    h, w = picture.shape[:2]
-                    if '420' in pixel_format and (h % 2 or w % 2):
-                        raise OptionError(
-                            f'{path}: frames of {w}x{h} px cannot be stored as {pixel_format}, '
-                            'which needs even sides. Choose another size or pixel_format=yuv444p.'
-                        )
-                    stream = container.add_stream(
-                        codec, rate=rate, options=_ENCODER_OPTIONS[codec](quality)
-                    )
-                    stream.width, stream.height, stream.pix_fmt = w, h, pixel_format
-                    stream.codec_context.thread_count = 1
-                    stream.codec_context.flags |= av.codec.context.Flags.bitexact
-                elif picture.shape[:2] != (h, w):
-                    raise OptionError(
-                        f'{path}: frame {n_written} is {picture.shape[1]}x{picture.shape[0]} px, '
-                        f'the ones before are {w}x{h} px.'
-                    )
-                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format='rgb24')
-                frame.pts, frame.time_base = n_written, 1 / rate
-                container.mux(stream.encode(frame))
-                n_written += 1
+    # Otherwise the container would hold random identifiers and the version of the library.
+    options = {'fflags': '+bitexact'}
+    with (
+        replacing(path) as partial,
+        av.open(partial, 'w', container_options=options) as container,
+    ):
+        for picture in frames:
             if stream is None:
-                raise OptionError(f'{path}: a video needs at least one frame.')
-            container.mux(stream.encode(None))
-        os.replace(partial, path)
-    finally:
-        if os.path.exists(partial):
-            os.remove(partial)
+                h, w = picture.shape[:2]
+                if '420' in pixel_format and (h % 2 or w % 2):
+                    raise OptionError(
+                        f'{path}: frames of {w}x{h} px cannot be stored as {pixel_format}, '
+                        'which needs even sides. Choose another size or pixel_format=yuv444p.'
+                    )
+                stream = container.add_stream(
+                    codec, rate=rate, options=_ENCODER_OPTIONS[codec](quality)
+                )
+                stream.width, stream.height, stream.pix_fmt = w, h, pixel_format
+                stream.codec_context.thread_count = 1
+                stream.codec_context.flags |= av.codec.context.Flags.bitexact
+            elif picture.shape[:2] != (h, w):
+                raise OptionError(
+                    f'{path}: frame {n_written} is {picture.shape[1]}x{picture.shape[0]} px, '
+                    f'the ones before are {w}x{h} px.'
+                )
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format='rgb24')
+            frame.pts, frame.time_base = n_written, 1 / rate
+            container.mux(stream.encode(frame))
+            n_written += 1
+        if stream is None:
+            raise OptionError(f'{path}: a video needs at least one frame.')
+        container.mux(stream.encode(None))
     return n_written
 
 
@@ -133,12 +131,5 @@ def _luminance(image):
 
 
 def _write_whole(path, data):
-    path = os.fspath(path)
-    partial = f'{path}.{os.getpid()}.partial'
-    try:
-        with open(partial, 'wb') as file:
-            file.write(data)
-        os.replace(partial, path)
-    finally:
-        if os.path.exists(partial):
-            os.remove(partial)
+    with replacing(path) as partial, open(partial, 'wb') as f:
+        f.write(data)

@@ -6,6 +6,7 @@ import os.path as osp
 import cv2
 import numpy as np
 
+from posepile.atomic import replacing
 from posepile.errors import RawDataError
 from posepile.paths import ensure_absolute_path
 from posepile.raw import images
@@ -53,14 +54,8 @@ def imwrite_jpeg(rgb, path, quality=95):
     path = ensure_absolute_path(os.fsdecode(path))
     data = images.encode_jpeg(rgb, quality)
     os.makedirs(osp.dirname(path), exist_ok=True)
-    tmp = f'{path}.{os.getpid()}.tmp'
-    try:
-        with open(tmp, 'wb') as f:
-            f.write(data)
-        os.replace(tmp, path)
-    finally:
-        if osp.exists(tmp):
-            os.unlink(tmp)
+    with replacing(path) as partial, open(partial, 'wb') as f:
+        f.write(data)
 
 
 def is_image_readable(path):
