@@ -100,10 +100,7 @@ def _copy_annotations(recipe, shard_files, annotations, masks, compact) -> dict:
         if masks and split != SPLIT_NAMES[TEST]:
             example.mask = masks.of(example.image_path)
         annotations.add(path, codec.pack(records.ENCODERS[recipe.kind](example, compact)))
-    metadata = dict(
-        joint_names=list(recipe.joint_info.names),
-        joint_edges=[[int(i), int(j)] for i, j in recipe.joint_info.stick_figure_edges],
-    )
+    metadata = records.encode_skeleton(recipe.joint_info)
     if recipe.kind == '3d' and n_examples['train']:
         metadata['train_bone_lengths'] = train.result()
     if recipe.kind == '3d' and n_examples['train'] + n_examples['val']:

@@ -8,13 +8,13 @@ import sys
 import cv2
 
 from posepile import paths
-from posepile.errors import OptionError, PosePileError, RawDataError
+from posepile.errors import OptionError, RawDataError, UnknownDatasetError
 from posepile.pipeline import shards
 from posepile.pipeline.report import Report, leave_task_report
-from posepile.registry import find_dataset
+from posepile.program import run_program
+from posepile.registry import read_dataset
 from posepile.simulate.origin import is_simulated
 from posepile.storage import codec, records
-from posepile.util import SPLIT_NAMES
 
 
 def main(make_recipe, argv=None):
@@ -26,42 +26,49 @@ def main(make_recipe, argv=None):
     The product is named by ``--name`` or, in a pipeline, by the environment variable
     POSEPILE_DATASET; the part of the work by SLURM_ARRAY_TASK_ID of SLURM_ARRAY_TASK_COUNT.
     """
-    parser = argparse.ArgumentParser(description=sys.modules[make_recipe.__module__].__doc__)
+    module = sys.modules[make_recipe.__module__]
+    folder = os.path.dirname(os.path.abspath(module.__file__))
+    parser = argparse.ArgumentParser(
+        prog=f'python -m posepile.ds.{os.path.basename(folder)}.main', description=module.__doc__
+    )
     parser.add_argument('stage', choices=['download', 'crops', 'pack'])
     parser.add_argument('--name', help='product to make, where the folder has several')
     parser.add_argument('--compact', action='store_true', help='pack with float16 and int16')
     args = parser.parse_args(argv)
-    try:
-        paths.check_data_root()
-        name = args.name or os.environ.get('POSEPILE_DATASET') or _folder_name(make_recipe)
-        if args.stage == 'download':
-            report = _download(name)
-        elif args.stage == 'crops':
-            report = make_crops(make_recipe(name=name), *array_task())
-        else:
-            from posepile.pipeline.pack import pack
+    status = run_program(_run, make_recipe, folder, args)
+    if status:
+        sys.exit(status)
 
-            raw_folder = os.path.join(paths.data_root(), find_dataset(name).raw)
-            report = pack(make_recipe(name=name), args.compact, is_simulated(raw_folder))
-    except PosePileError as e:
-        sys.exit(f'posepile: error: {e}')
+
+def _run(make_recipe, folder, args):
+    paths.check_data_root()
+    info = _product(args.name or os.environ.get('POSEPILE_DATASET'), folder)
+    if args.stage == 'download':
+        from posepile.pipeline.fetch import fetch_dataset
+
+        fetch_dataset(info)
+        report = Report()
+    elif args.stage == 'crops':
+        report = make_crops(make_recipe(name=info.name), *array_task())
+    else:
+        from posepile.pipeline.pack import pack
+
+        raw_folder = os.path.join(paths.data_root(), info.raw)
+        report = pack(make_recipe(name=info.name), args.compact, is_simulated(raw_folder))
     print_report(report)
     if args.stage == 'pack':  # the crops step has told what was left out
         report = dataclasses.replace(report, skipped=[], notes=[])
     leave_task_report(report)
 
 
-def _folder_name(make_recipe):
-    """Name of the dataset folder whose main.py defines ``make_recipe``."""
-    path = sys.modules[make_recipe.__module__].__file__
-    return os.path.basename(os.path.dirname(path))
-
-
-def _download(name):
-    from posepile.pipeline.fetch import fetch_dataset
-
-    fetch_dataset(find_dataset(name))
-    return Report()
+def _product(name, folder):
+    """Description of the product ``name`` (None: the main one) of a dataset folder."""
+    infos = {info.name: info for info in read_dataset(folder)}
+    if name is None:
+        return next(iter(infos.values()))
+    if name not in infos:
+        raise UnknownDatasetError(f'{folder} does not make {name!r}; it makes {", ".join(infos)}.')
+    return infos[name]
 
 
 def array_task():
@@ -122,9 +129,9 @@ def _crop_clip(recipe, name, argument, writer) -> Report:
             for crop in crops_of(name, recipe.read_clip(argument), recipe, report):
                 image_path = crop.example.image_path
                 number = numbers[image_path] = numbers.get(image_path, -1) + 1
-                record_path = f'{SPLIT_NAMES[crop.split]}/{image_path}_{number:02d}.msgpack'
+                key = records.record_path(crop.split, image_path, number)
                 record = records.ENCODERS[recipe.kind](crop.example)
-                writer.add(f'annotations/{record_path}', codec.pack(record))
+                writer.add(f'annotations/{key}', codec.pack(record))
                 if number == 0:
                     writer.add(f'images/{image_path}', crop.jpeg)
             writer.add_report(name, report)

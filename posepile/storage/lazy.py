@@ -7,10 +7,15 @@ import numpy as np
 from posepile.datasets2d import Pose2DDataset
 from posepile.datasets3d import Pose3DDataset
 from posepile.errors import ArchiveError, RawDataError
-from posepile.joint_info import JointInfo
 from posepile.raw.images import decode_image
 from posepile.storage import archive, codec
-from posepile.storage.records import RECORD_ERRORS, dict_to_example2d, dict_to_example3d
+from posepile.storage.records import (
+    RECORD_ERRORS,
+    decode_skeleton,
+    dict_to_example2d,
+    dict_to_example3d,
+    image_path_of,
+)
 from posepile.util import SPLIT_NAMES
 from posepile.util.improc import imread
 
@@ -51,11 +56,6 @@ class ExampleSource:
             except RawDataError as e:
                 raise ArchiveError(self.images_path, f'{image_path} {e.problem}') from e
         return imread(image_path)
-
-
-def image_path_of(record_path) -> str:
-    """Path of the image that the record ``<split>/<image path>_NN.msgpack`` belongs to."""
-    return record_path.partition('/')[2].rpartition('_')[0]
 
 
 class PoseExampleBarecat:
@@ -166,10 +166,7 @@ class _BarecatDataset:
         self.images_path = images_path
         self.metadata = read_metadata(annotations_path)
         try:
-            self.joint_info = JointInfo(
-                [str(name) for name in self.metadata['joint_names']],
-                [(int(i), int(j)) for i, j in self.metadata['joint_edges']],
-            )
+            self.joint_info = decode_skeleton(self.metadata)
         except (ValueError, TypeError) as e:
             raise ArchiveError(
                 annotations_path, f'the skeleton in its metadata.msgpack is damaged ({e})'

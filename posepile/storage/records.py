@@ -1,4 +1,4 @@
-"""Examples to archive records and back.
+"""Examples to archive records and back, and the skeleton that they share.
 
 Keys of a 3D record: ``impath``, ``bbox``, ``joints3d`` {``rows`` (V, 3) of the valid joints,
 ``i_rows`` their indices, empty if all are valid}, ``cam``, ``mask``, ``parameters``; of a 2D
@@ -18,10 +18,36 @@ from deltacamera import BrownConradyEx, Camera, FisheyeKannalaBrandt
 
 from posepile.datasets2d import Pose2DExample
 from posepile.datasets3d import Pose3DExample
+from posepile.joint_info import JointInfo
+from posepile.util import SPLIT_NAMES
 from posepile.util.misc import cast_if_precise_enough
 
 #: What decoding a damaged record may raise.
 RECORD_ERRORS = (LookupError, ValueError, TypeError, AttributeError, zlib.error, cv2.error)
+
+
+def record_path(split, image_path, number) -> str:
+    """Where the ``number``-th example (from 0) of an image lies in an annotation archive."""
+    return f'{SPLIT_NAMES[split]}/{image_path}_{number:02d}.msgpack'
+
+
+def image_path_of(record_path) -> str:
+    """Path of the image that the record at ``record_path`` belongs to."""
+    return record_path.partition('/')[2].rpartition('_')[0]
+
+
+def encode_skeleton(joint_info) -> dict:
+    """The skeleton as the ``metadata.msgpack`` record of an archive has it."""
+    return dict(
+        joint_names=list(joint_info.names),
+        joint_edges=[[int(i), int(j)] for i, j in joint_info.stick_figure_edges],
+    )
+
+
+def decode_skeleton(metadata: dict) -> JointInfo:
+    """Inverse of :func:`encode_skeleton`; the metadata may hold more than that."""
+    edges = [(int(i), int(j)) for i, j in metadata['joint_edges']]
+    return JointInfo([str(name) for name in metadata['joint_names']], edges)
 
 
 def example3d_to_dict(ex, compact=False) -> dict:

@@ -20,8 +20,8 @@ from posepile.errors import ArchiveError, PosePileError, RawDataError
 from posepile.paths import ensure_absolute_path
 from posepile.raw.images import decode_image, image_size, jpeg_size
 from posepile.storage import archive, codec, schema
-from posepile.storage.lazy import dataset_kind, image_path_of, read_metadata
-from posepile.storage.records import DECODERS, RECORD_ERRORS
+from posepile.storage.lazy import dataset_kind, read_metadata
+from posepile.storage.records import DECODERS, RECORD_ERRORS, image_path_of
 from posepile.util import SPLIT_NAMES
 
 _MOST_NAMED = 5  # instances of a problem that are named; all are counted

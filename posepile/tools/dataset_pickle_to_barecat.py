@@ -11,20 +11,16 @@ import simplepyutils as spu
 
 import posepile
 from posepile.datasets2d import Pose2DDataset
-from posepile.errors import PosePileError, RawDataError
-from posepile.joint_info import JointInfo
+from posepile.errors import RawDataError
 from posepile.paths import ensure_absolute_path
+from posepile.program import run_program
 from posepile.storage import codec, records
 from posepile.storage.archive import ArchiveWriter
+from posepile.storage.legacy_pickle import load_dataset_pickle
+from posepile.storage.records import decode_skeleton as get_joint_info  # noqa: F401
 from posepile.storage.records import dict_to_example3d as dict_to_example  # noqa: F401
 from posepile.storage.records import example3d_to_dict as example_to_dict  # noqa: F401
 from posepile.util import SPLIT_NAMES
-
-
-def get_joint_info(metadata: dict) -> JointInfo:
-    """The skeleton in the ``metadata.msgpack`` record of an annotation archive."""
-    edges = [(int(i), int(j)) for i, j in metadata['joint_edges']]
-    return JointInfo([str(name) for name in metadata['joint_names']], edges)
 
 
 def convert(input_path, output_path, images_path=None, module_name=None, compact=False):
@@ -39,8 +35,6 @@ def convert(input_path, output_path, images_path=None, module_name=None, compact
         RawDataError: if the pickle cannot be read, or an image is missing.
         ArchiveError: if the disk is full.
     """
-    from posepile.storage.legacy_pickle import load_dataset_pickle
-
     dataset = load_dataset_pickle(input_path, module_name)
     kind = '2d' if isinstance(dataset, Pose2DDataset) else '3d'
     with ArchiveWriter(output_path) as annotations:
@@ -55,19 +49,16 @@ def convert(input_path, output_path, images_path=None, module_name=None, compact
 def _by_key(dataset):
     """(record path, example), sorted; examples of one image are numbered in their order."""
     result = {}
-    for split, name in enumerate(SPLIT_NAMES):
+    for split, examples in dataset.examples.items():
         numbers = {}
-        for example in dataset.examples[split]:
+        for example in examples:
             number = numbers[example.image_path] = numbers.get(example.image_path, -1) + 1
-            result[f'{name}/{example.image_path}_{number:02d}.msgpack'] = example
+            result[records.record_path(split, example.image_path, number)] = example
     return sorted(result.items(), key=lambda item: item[0])
 
 
 def _metadata(dataset, kind):
-    metadata = dict(
-        joint_names=list(dataset.joint_info.names),
-        joint_edges=[[int(i), int(j)] for i, j in dataset.joint_info.stick_figure_edges],
-    )
+    metadata = records.encode_skeleton(dataset.joint_info)
     for key, attribute in (
         ('train_bone_lengths', 'train_bones'),
         ('trainval_bone_lengths', 'trainval_bones'),
@@ -93,8 +84,12 @@ def _collect_images(dataset, images_path):
                 ) from e
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(description='Convert a pickled dataset to Barecat archives.')
+def main(argv=None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog='python -m posepile.tools.dataset_pickle_to_barecat',
+        description='Convert a pickled dataset to Barecat archives.',
+    )
     parser.add_argument('--input-path', required=True, help='the pickled dataset')
     parser.add_argument('--output-path', required=True, help='annotation archive to write')
     parser.add_argument('--images-path', help='image archive to write from the files')
@@ -103,17 +98,15 @@ def main(argv=None):
     )
     parser.add_argument('--compact', action='store_true', help='use float16 and int16')
     args = parser.parse_args(argv)
-    try:
-        convert(
-            args.input_path,
-            args.output_path,
-            args.images_path,
-            args.legacy_module_name,
-            args.compact,
-        )
-    except PosePileError as e:
-        sys.exit(f'posepile: error: {e}')
+    return run_program(
+        convert,
+        args.input_path,
+        args.output_path,
+        args.images_path,
+        args.legacy_module_name,
+        args.compact,
+    )
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())
