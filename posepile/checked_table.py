@@ -4,12 +4,12 @@ import os.path as osp
 import re
 
 from posepile.errors import BadFileError
+from posepile.util import SPLIT_NAMES
 
 #: What a name that appears in paths and on command lines looks like.
 NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_-]*')
 
 _REQUIRED = object()
-_SPLITS = ('train', 'val', 'test')
 
 
 def nearest(name, known) -> list[str]:
@@ -86,7 +86,7 @@ class CheckedTable:
         what = 'a list of "train", "val", "test" without repetition'
         splits = self.take(
             key, (list, tuple), what, default,
-            lambda v: v and all(s in _SPLITS for s in v) and len(set(v)) == len(v),
+            lambda v: v and all(s in SPLIT_NAMES for s in v) and len(set(v)) == len(v),
         )  # fmt: skip
         return tuple(splits)
 

@@ -4,6 +4,7 @@ import signal
 import sys
 import time
 from collections import deque
+from typing import NamedTuple
 
 from posepile.cluster import process, recovery, resources
 from posepile.cluster.errors import Interrupted, TaskFailed
@@ -135,13 +136,12 @@ class _Run:
                     signals.wait(0.1)
 
 
-class _Allotment:
+class _Allotment(NamedTuple):
     """Number of tasks at a time, threads of each, and the GPU of each slot (empty: none)."""
 
-    def __init__(self, at_a_time, n_threads, gpus):
-        self.at_a_time = at_a_time
-        self.n_threads = n_threads
-        self.gpus = gpus
+    at_a_time: int
+    n_threads: int
+    gpus: list[str]
 
 
 def _allot(request, n_tasks=sys.maxsize):

@@ -23,19 +23,18 @@ import re
 import shutil
 
 from posepile.atomic import replacing
+from posepile.checked_table import NAME
 from posepile.errors import BadFileError, OptionError
 from posepile.paths import state_dir
 
 PENDING, RUNNING, DONE, FAILED = 'pending', 'running', 'done', 'failed'
-
-_STEP_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_-]*')
 
 
 class StepState:
     """The state of step ``name`` of the product ``dataset``; reading never writes."""
 
     def __init__(self, dataset, name):
-        if not _STEP_NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise OptionError(f'A step cannot be called {name!r}: use letters, digits, _ and -.')
         self.dataset = dataset
         self.name = name
@@ -108,7 +107,7 @@ def steps_of(dataset) -> list[StepState]:
     """The steps of a product that were ever started, in the order of its ``main.sh``."""
     folder = osp.join(state_dir(dataset), 'steps')
     names = os.listdir(folder) if osp.isdir(folder) else []
-    states = [StepState(dataset, name) for name in names if _STEP_NAME.fullmatch(name)]
+    states = [StepState(dataset, name) for name in names if NAME.fullmatch(name)]
     return sorted(states, key=lambda s: (s.read().get('position', 0), s.name))
 
 

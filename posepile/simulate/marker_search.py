@@ -3,9 +3,8 @@
 import cv2
 import numpy as np
 
-#: Radius of the white disc and width of the black ring around it, source pixels.
-RADIUS = 3.0
-RING = 2.5
+from posepile.simulate.markers import RADIUS, RING
+
 _SEARCH = 4  # crop pixels around the expected place
 _SMALLEST_RADIUS = 1.5  # crop pixels; smaller discs cannot be told from other bright spots
 _SMALLEST_CORRELATION = 0.6

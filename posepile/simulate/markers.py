@@ -2,11 +2,13 @@
 
 import numpy as np
 
-_RING = 2.5  # width of the dark ring around a disc, px
+#: Radius of the disc, and width of the dark ring around it, px.
+RADIUS = 3.0
+RING = 2.5
 _SUBSAMPLES = 8
 
 
-def draw_markers(image, points2d, radius=3.0, colour=(255, 255, 255)):
+def draw_markers(image, points2d, radius=RADIUS, colour=(255, 255, 255)):
     """Draws a bright disc with a black ring centred exactly at each point, on top of everything.
 
     Args:
@@ -18,7 +20,7 @@ def draw_markers(image, points2d, radius=3.0, colour=(255, 255, 255)):
     Returns:
         The image.
     """
-    reach = int(np.ceil(radius + _RING)) + 1
+    reach = int(np.ceil(radius + RING)) + 1
     sub = (np.arange(_SUBSAMPLES) + 0.5) / _SUBSAMPLES - 0.5
     h, w = image.shape[:2]
     for x, y in np.asarray(points2d, np.float64).reshape(-1, 2):
@@ -28,7 +30,7 @@ def draw_markers(image, points2d, radius=3.0, colour=(255, 255, 255)):
         xs = (np.arange(left, left + 2 * reach + 1)[:, None] + sub).ravel() - x
         ys = (np.arange(top, top + 2 * reach + 1)[:, None] + sub).ravel() - y
         distance = np.hypot(xs, ys[:, None])
-        disc, whole = (_share_covered(distance <= r) for r in (radius, radius + _RING))
+        disc, whole = (_share_covered(distance <= r) for r in (radius, radius + RING))
         rows, columns = _overlap(top, disc.shape[0], h), _overlap(left, disc.shape[1], w)
         inside = image[rows[0], columns[0]]
         disc, whole = disc[rows[1], columns[1], None], whole[rows[1], columns[1], None]
@@ -37,7 +39,7 @@ def draw_markers(image, points2d, radius=3.0, colour=(255, 255, 255)):
     return image
 
 
-def find_marker(image, near, radius=3.0, search=4.0):
+def find_marker(image, near, radius=RADIUS, search=4.0):
     """Sub-pixel centre of the white marker that lies within ``search`` px of a point.
 
     The centroid of the brightness inside of the dark ring; used again from where it was found
@@ -56,14 +58,14 @@ def find_marker(image, near, radius=3.0, search=4.0):
     h, w = grey.shape
     columns, rows = np.meshgrid(np.arange(w), np.arange(h))
     centre = np.asarray(near, np.float64)
-    for half_width in [search + radius] + [radius + _RING / 2] * 6:
+    for half_width in [search + radius] + [radius + RING / 2] * 6:
         left, top = np.maximum(np.floor(centre - half_width).astype(int), 0)
         right, bottom = np.ceil(centre + half_width).astype(int) + 1
         window = (slice(top, max(bottom, 0)), slice(left, max(right, 0)))
         x, y = columns[window], rows[window]
         distance = np.hypot(x - centre[0], y - centre[1])
         weight = grey[window] * np.clip(half_width + 0.5 - distance, 0, 1)
-        if half_width > radius + _RING / 2:
+        if half_width > radius + RING / 2:
             weight = weight * (grey[window] > 200)
         if weight.sum() < 255:
             return np.full(2, np.nan)

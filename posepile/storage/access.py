@@ -1,6 +1,7 @@
 """From the name of a dataset to its packed archives."""
 
 import importlib
+import inspect
 import os
 import os.path as osp
 
@@ -8,7 +9,9 @@ import simplepyutils as spu
 
 from posepile import paths
 from posepile.errors import ArchiveError
-from posepile.storage.lazy import Pose2DDatasetBarecat, Pose3DDatasetBarecat
+from posepile.registry import find_dataset
+from posepile.storage.archive import index_path
+from posepile.storage.lazy import Pose2DDatasetBarecat, Pose3DDatasetBarecat, read_skeleton
 
 _CLASSES = {'3d': Pose3DDatasetBarecat, '2d': Pose2DDatasetBarecat}
 
@@ -18,10 +21,25 @@ def get_packed_dataset(name, kind, *args, **kwargs):
     if str(name).endswith('.barecat'):
         return _CLASSES[kind](name, images_beside(name))
     if str(name).endswith('.pkl'):
-        from posepile.storage.legacy_pickle import load_dataset_pickle
+        return _load_pickle(name)
+    make_dataset = dataset_module(name).make_dataset
+    return make_dataset(name, *args, **{**_subjects_from_flags(make_dataset), **kwargs})
 
-        return load_dataset_pickle(paths.ensure_absolute_path(name))
-    return dataset_module(name).make_dataset(*args, name=name, **kwargs)
+
+def _load_pickle(name):
+    from posepile.storage.legacy_pickle import load_dataset_pickle
+
+    return load_dataset_pickle(paths.ensure_absolute_path(name))
+
+
+def _subjects_from_flags(make_dataset):
+    """Choice of subjects in the FLAGS of a training program, for datasets that offer one."""
+    subjects = {}
+    for name in ('train_subjects', 'valid_subjects', 'test_subjects'):
+        flag = getattr(spu.FLAGS, name, None)
+        if flag and name in inspect.signature(make_dataset).parameters:
+            subjects[name] = tuple(int(number) for number in flag.split(','))
+    return subjects
 
 
 def open_product(name, kind):
@@ -51,7 +69,8 @@ def images_beside(annotations_path):
         return flag
     folder, file_name = osp.split(os.fspath(annotations_path))
     candidate = osp.join(folder, file_name.replace('annotations', 'images'))
-    return candidate if candidate != os.fspath(annotations_path) and osp.exists(candidate) else None
+    is_other = candidate != os.fspath(annotations_path)
+    return candidate if is_other and osp.exists(index_path(candidate)) else None
 
 
 def dataset_module(name):
@@ -60,13 +79,13 @@ def dataset_module(name):
     Raises:
         UnknownDatasetError: if there is none.
     """
-    from posepile.registry import find_dataset
-
     return importlib.import_module(f'{find_dataset(name).module}.main')
 
 
 def get_joint_info_of(name, *args, **kwargs):
-    """Skeleton of a product, from its dataset folder; of an archive, from its metadata."""
+    """Skeleton of a product, from its dataset folder; of an archive or a pickle, from the file."""
     if str(name).endswith('.barecat'):
-        return Pose3DDatasetBarecat(name).joint_info
-    return dataset_module(name).make_recipe(*args, name=name, **kwargs).joint_info
+        return read_skeleton(name)
+    if str(name).endswith('.pkl'):
+        return _load_pickle(name).joint_info
+    return dataset_module(name).make_recipe(name, *args, **kwargs).joint_info

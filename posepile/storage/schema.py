@@ -9,7 +9,7 @@ import rlemasklib
 
 from posepile.util import SPLIT_NAMES
 
-_N_DISTORTION_COEFFS = (4, 5, 8, 12, 14)
+_MOST_DISTORTION_COEFFS = 14
 
 
 def metadata_problems(metadata: dict):
@@ -161,8 +161,8 @@ def _camera_problems(encoded):
         yield 'camera', f'the focal length is {intrinsics[0, 0]:g}, {intrinsics[1, 1]:g} px'
     if not np.any(encoded.get('up', 1)):
         yield 'camera', 'up is the zero vector'
-    n_coeffs = len(encoded.get('distcoef', [0] * 4))
-    if n_coeffs > max(_N_DISTORTION_COEFFS):
+    n_coeffs = len(encoded.get('distcoef', ()))
+    if n_coeffs > _MOST_DISTORTION_COEFFS:
         yield 'camera', f'there are {n_coeffs} distortion coefficients'
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from posepile.errors import BadFileError
+from posepile.raw.c3d import read_c3d
 
 #: Name of the skeleton, as the files state it, and its joints in order.
 SKELETON = 'aspset_17j'
@@ -100,8 +101,6 @@ def read_poses(path) -> PoseSequence:
 
 def read_c3d_poses(path, default_skeleton=None) -> PoseSequence:
     """Read a C3D file; ``default_skeleton`` stands in for a missing POINT:SKEL."""
-    from posepile.raw.c3d import read_c3d
-
     c3d = read_c3d(path)
     skeleton = _skeleton_parameter(c3d) or default_skeleton
     if not skeleton:
