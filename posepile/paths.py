@@ -2,7 +2,8 @@
 
 ``DATA_ROOT`` and ``CACHE_DIR`` are looked up at every access, so that a changed environment is
 seen and that importing this module needs no environment at all. ``from posepile.paths import
-DATA_ROOT`` raises :class:`posepile.errors.DataRootError` (a ``KeyError``) if it is unset.
+DATA_ROOT`` raises :class:`posepile.errors.DataRootError` (a ``KeyError``) if it is unset. Importing
+a constant also makes ``simplepyutils.picklecache`` keep its files below CACHE_DIR.
 """
 
 import os
@@ -65,14 +66,17 @@ def state_dir(name: str) -> str:
 def ensure_absolute_path(path, root=None) -> str:
     """``path`` below ``root`` (default DATA_ROOT); unchanged if absolute or if root is empty."""
     path = os.fspath(path)
-    if root is None:
-        root = data_root()
-    return path if osp.isabs(path) or not root else osp.join(root, path)
+    if osp.isabs(path):
+        return path
+    return osp.join(data_root() if root is None else root, path)
 
 
 def __getattr__(name):
-    if name == 'DATA_ROOT':
-        return data_root()
-    if name == 'CACHE_DIR':
-        return cache_dir()
+    if name in ('DATA_ROOT', 'CACHE_DIR'):
+        # Training code imports a constant before it uses picklecache, which by itself knows the
+        # environment variable CACHE_DIR, but not the default.
+        from simplepyutils.picklecachefun import set_default_cache_root
+
+        set_default_cache_root(cache_dir())
+        return data_root() if name == 'DATA_ROOT' else cache_dir()
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

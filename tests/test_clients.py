@@ -32,6 +32,26 @@ def test_data_root_is_read_from_the_environment(tmp_path, monkeypatch):
     assert CACHE_DIR == '/somewhere'
 
 
+def test_absolute_paths_need_no_data_root(monkeypatch):
+    from posepile.paths import ensure_absolute_path
+
+    monkeypatch.delenv('DATA_ROOT', raising=False)
+    assert ensure_absolute_path('/somewhere/a.jpg') == '/somewhere/a.jpg'
+    assert ensure_absolute_path('a.jpg', root='') == 'a.jpg'
+    assert ensure_absolute_path('a.jpg', root='/there') == '/there/a.jpg'
+
+
+def test_picklecache_keeps_its_files_in_the_default_cache_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv('DATA_ROOT', str(tmp_path))
+    monkeypatch.delenv('CACHE_DIR', raising=False)
+    code = (
+        'from simplepyutils import picklecache; from posepile.paths import DATA_ROOT;'
+        'picklecache("occluders.pkl")(lambda: 5)()'
+    )
+    subprocess.run([sys.executable, '-c', code], check=True, cwd=tmp_path)
+    assert pickle.loads((tmp_path / 'cache' / 'occluders.pkl').read_bytes()) == 5
+
+
 def test_data_root_unset_says_what_to_do(monkeypatch):
     monkeypatch.delenv('DATA_ROOT', raising=False)
     with pytest.raises(KeyError, match='Set it to the directory that holds'):

@@ -165,12 +165,7 @@ class _BarecatDataset:
         self.annotations_path = annotations_path
         self.images_path = images_path
         self.metadata = read_metadata(annotations_path)
-        try:
-            self.joint_info = decode_skeleton(self.metadata)
-        except (ValueError, TypeError) as e:
-            raise ArchiveError(
-                annotations_path, f'the skeleton in its metadata.msgpack is damaged ({e})'
-            ) from e
+        self.joint_info = _skeleton_in(self.metadata, annotations_path)
         if images_path is not None:
             archive.open_reader(images_path)  # a missing archive is told now, not in training
         source = ExampleSource(
@@ -217,6 +212,24 @@ def read_metadata(annotations_path) -> dict:
     if missing:
         raise ArchiveError(annotations_path, f'metadata.msgpack lacks {", ".join(sorted(missing))}')
     return metadata
+
+
+def read_skeleton(annotations_path):
+    """The :class:`~posepile.joint_info.JointInfo` of an annotation archive of any size, at once.
+
+    Raises:
+        ArchiveError: if its metadata are missing or damaged.
+    """
+    return _skeleton_in(read_metadata(annotations_path), annotations_path)
+
+
+def _skeleton_in(metadata, annotations_path):
+    try:
+        return decode_skeleton(metadata)
+    except (ValueError, TypeError) as e:
+        raise ArchiveError(
+            annotations_path, f'the skeleton in its metadata.msgpack is damaged ({e})'
+        ) from e
 
 
 def dataset_kind(annotations_path) -> str:

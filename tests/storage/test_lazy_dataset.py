@@ -5,6 +5,7 @@ import os
 import pickle
 import random
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -268,6 +269,53 @@ def test_get_dataset_by_path(tmp_path, kind):
     assert dataset.images_path == str(tmp_path / 'images.barecat')  # found beside it
     assert dataset.examples[TRAIN][0].load().image is not None
     assert datasets3d.get_joint_info(path) == JOINT_INFO
+
+
+def test_archives_under_the_names_of_2024(tmp_path):
+    path = write_dataset(tmp_path)
+    for name in ('annotations', 'images'):
+        file = tmp_path / f'{name}.barecat'
+        file.rename(f'{file}-sqlite-index')
+    dataset = datasets3d.get_dataset(path)
+    assert dataset.images_path == str(tmp_path / 'images.barecat')
+    assert dataset.examples[TRAIN][0].load().image is not None
+
+
+def test_image_archive_of_a_training_program(tmp_path, monkeypatch):
+    import simplepyutils as spu
+
+    path = write_dataset(tmp_path)
+    other = str(tmp_path / 'all_pictures.barecat')
+    with archive.ArchiveWriter(other):
+        pass
+    monkeypatch.setattr(spu.FLAGS, 'image_barecat_path', other, raising=False)
+    assert datasets3d.get_dataset(path).images_path == other
+    monkeypatch.setattr(spu.FLAGS, 'image_barecat_path', '')
+    assert datasets3d.get_dataset(path).images_path == str(tmp_path / 'images.barecat')
+
+
+def test_relative_paths_of_archives_start_at_the_working_directory(tmp_path, monkeypatch):
+    write_dataset(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    dataset = datasets3d.get_dataset('annotations.barecat')
+    assert dataset.images_path == 'images.barecat'
+    assert dataset.examples[TRAIN][0].load().image is not None
+
+
+def test_options_reach_the_dataset_folder(monkeypatch):
+    import simplepyutils as spu
+
+    def make_dataset(name, first=None, train_subjects=None, test_subjects=None):
+        return name, first, train_subjects, test_subjects
+
+    module = SimpleNamespace(make_dataset=make_dataset)
+    monkeypatch.setattr(access, 'dataset_module', lambda name: module)
+    flags = {'train_subjects': '1,5', 'valid_subjects': '9', 'test_subjects': ''}
+    for key, value in flags.items():
+        monkeypatch.setattr(spu.FLAGS, key, value, raising=False)
+    # The folder does not know valid_subjects; what the caller says goes first.
+    assert datasets3d.get_dataset('d', 'x') == ('d', 'x', (1, 5), None)
+    assert datasets3d.get_dataset('d', train_subjects=(7,)) == ('d', None, (7,), None)
 
 
 def test_get_dataset_by_name(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 import rlemasklib
 
 from posepile.datasets2d import Pose2DDataset
-from posepile.datasets3d import Pose3DDataset, get_dataset
+from posepile.datasets3d import Pose3DDataset, get_dataset, get_joint_info
 from posepile.errors import RawDataError
 from posepile.raw.images import encode_jpeg
 from posepile.storage import archive
@@ -143,7 +143,7 @@ def test_pickles_are_datasets_by_their_name(data_root, old_package):
     saved = old_dataset3d(old_package('data'), data_root)
     (data_root / 'old.pkl').write_bytes(pickle.dumps(saved))
     dataset = get_dataset('old.pkl')
-    assert dataset.joint_info == JOINT_INFO
+    assert dataset.joint_info == JOINT_INFO == get_joint_info('old.pkl')
     assert [len(dataset.examples[s]) for s in (TRAIN, VALID, TEST)] == [3, 0, 1]
 
 
