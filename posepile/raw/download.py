@@ -5,13 +5,11 @@ right. A run that was stopped leaves it, and the next run asks the server for th
 """
 
 import contextlib
-import dataclasses
 import errno
 import os
 import os.path as osp
 import sys
 import time
-from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import requests
@@ -36,43 +34,6 @@ BACKOFF = (1, 2, 4, 8, 16, 32)
 #: Seconds to wait for a connection, and for the next bytes of one.
 TIMEOUT = (20, 60)
 _CHUNK = 1 << 20
-
-
-@dataclasses.dataclass(frozen=True)
-class RemoteFile:
-    """A file on a server, the place it belongs to, and what is known about its content."""
-
-    url: str
-    path: str
-    md5: str | None = None
-    size: int | None = None
-    sha256: str | None = None
-
-
-def download_all(files: Sequence[RemoteFile], session=None, progress=None) -> list[str]:
-    """Fetch those of ``files`` that are not there yet; see :func:`download`.
-
-    A file that fails does not keep the others from being fetched.
-
-    Returns:
-        The paths, in the order of ``files``.
-
-    Raises:
-        DownloadError, RawDataError: after the last file, if any failed.
-    """
-    failures = []
-    with _session(session) as session:
-        for f in files:
-            try:
-                download(f.url, f.path, f.md5, f.sha256, f.size, session, progress)
-            except (DownloadError, RawDataError) as e:
-                failures.append(e)
-    if len(failures) == 1:
-        raise failures[0]
-    if failures:
-        listed = '\n  '.join(str(e) for e in failures)
-        raise DownloadError(f'{len(failures)} of {len(files)} files were not fetched:\n  {listed}')
-    return [f.path for f in files]
 
 
 def download(url, dest, md5=None, sha256=None, size=None, session=None, progress=None) -> str:

@@ -2,8 +2,6 @@
 
 import csv
 import json
-import os
-import os.path as osp
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,22 +9,6 @@ import numpy as np
 from posepile.errors import RawDataError
 
 _REMEDY = 'Delete it and download it again.'
-
-
-def require_file(path, what, remedy) -> str:
-    """``path`` if it is a non-empty file, else a RawDataError that says ``what`` is expected."""
-    if not osp.isfile(path):
-        raise RawDataError(path, f'there is no such file; {what} is expected here', remedy)
-    if osp.getsize(path) == 0:
-        raise RawDataError(path, f'is empty; {what} is expected here', remedy)
-    return os.fspath(path)
-
-
-def require_dir(path, what, remedy) -> str:
-    """``path`` if it is a folder, else a RawDataError that says ``what`` is expected there."""
-    if not osp.isdir(path):
-        raise RawDataError(path, f'there is no such folder; {what} is expected here', remedy)
-    return os.fspath(path)
 
 
 def read_csv_rows(path, n_columns, header_rows=0) -> list[list[str]]:

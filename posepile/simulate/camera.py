@@ -82,33 +82,10 @@ class StudioCamera:
         K = np.array([[focal, 0, (w - 1) / 2], [0, focal, (h - 1) / 2], [0, 0, 1]])
         return cls(K=K, R=R, t=eye, imshape=imshape, distortion=distortion)
 
-    @classmethod
-    def ring(cls, n, target, radius, height, imshape=(360, 640), first_angle=0.0, **kwargs):
-        """``n`` cameras evenly spaced on a circle around ``target``, all looking at it."""
-        target = np.asarray(target, np.float64)
-        angles = first_angle + np.arange(n) * 2 * np.pi / n
-        eyes = np.stack(
-            [
-                target[0] + radius * np.cos(angles),
-                target[1] + radius * np.sin(angles),
-                np.full(n, float(height)),
-            ],
-            axis=1,
-        )
-        return [cls.look_at(eye, target, imshape, **kwargs) for eye in eyes]
-
     @property
     def is_fisheye(self):
         """Whether the lens follows the equidistant (4 coefficient) model."""
         return self.distortion is not None and len(self.distortion) == 4
-
-    @property
-    def extrinsic_matrix(self):
-        """(4, 4) homogeneous transformation from world to camera, mm."""
-        result = np.eye(4)
-        result[:3, :3] = self.R
-        result[:3, 3] = -self.R @ self.t
-        return result
 
     @functools.cached_property
     def identity(self):
@@ -226,16 +203,6 @@ class StudioCamera:
         across = _interpolation_matrix(node_xs, xs)
         along = _interpolation_matrix(node_ys, ys)
         return np.stack([along @ nodes[..., i] @ across.T for i in range(3)], axis=-1)
-
-    def relative_to(self, rotation, translation=(0, 0, 0)):
-        """The same camera in the world frame where ``x' = rotation @ x + translation``."""
-        rotation = np.asarray(rotation, np.float64)
-        return dataclasses.replace(
-            self,
-            R=self.R @ rotation.T,
-            t=rotation @ self.t + np.asarray(translation, np.float64),
-            world_up=rotation @ self.world_up,
-        )
 
     def scaled(self, factor):
         """The same view on an image of ``factor`` times the size (rounded)."""

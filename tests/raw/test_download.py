@@ -7,10 +7,9 @@ import ssl
 
 import numpy as np
 import pytest
-import requests
 
 from posepile.errors import RawDataError
-from posepile.raw.download import DownloadError, RemoteFile, download, download_all
+from posepile.raw.download import DownloadError, download
 
 CONTENT = np.random.default_rng(7).bytes(300_000)
 MD5 = hashlib.md5(CONTENT).hexdigest()
@@ -331,27 +330,6 @@ def test_processes_do_not_disturb_each_other(server, dest):
     assert [p.exitcode for p in processes] == [0] * 4
     assert len(server.requests) == 1
     assert_only_file(dest)
-
-
-def test_download_all_goes_on_after_a_failure(server, tmp_path):
-    server.content = CONTENT
-    files = [
-        RemoteFile(server.url, str(tmp_path / 'a'), md5=MD5),
-        RemoteFile(server.url, str(tmp_path / 'b'), md5='0' * 32),
-        RemoteFile(server.url, str(tmp_path / 'c'), size=len(CONTENT)),
-    ]
-    with pytest.raises(DownloadError, match='b: what'):
-        download_all(files)
-    assert sorted(os.listdir(tmp_path)) == ['a', 'c']
-    with requests.Session() as session:
-        assert download_all([files[0], files[2]], session) == [files[0].path, files[2].path]
-
-
-def test_several_failures_are_told_together(server, tmp_path):
-    server.troubles = [404, 403]
-    files = [RemoteFile(server.url, str(tmp_path / n)) for n in 'ab']
-    with pytest.raises(DownloadError, match='2 of 2 files'):
-        download_all(files)
 
 
 def test_output_is_one_line_per_file_without_a_terminal(server, dest, capfd):

@@ -6,7 +6,7 @@ import scipy.io
 
 from posepile.errors import RawDataError
 from posepile.raw.matfile import load_mat
-from posepile.raw.tables import read_csv_floats, read_csv_rows, read_json, require_dir, require_file
+from posepile.raw.tables import read_csv_floats, read_csv_rows, read_json
 
 
 @pytest.fixture
@@ -67,18 +67,6 @@ def test_json(write):
         read_json(write('[' * 200_000))
     with pytest.raises(RawDataError, match='no such file'):
         read_json('/nowhere/x.json')
-
-
-def test_require(tmp_path, write):
-    path = write('x')
-    assert require_file(path, 'a table', 'Get it.') == str(path)
-    with pytest.raises(RawDataError, match='no such file; a table is expected here. Get it.'):
-        require_file(tmp_path / 'no', 'a table', 'Get it.')
-    with pytest.raises(RawDataError, match='is empty; a table'):
-        require_file(write(''), 'a table', 'Get it.')
-    assert require_dir(tmp_path, 'videos', 'Get them.') == str(tmp_path)
-    with pytest.raises(RawDataError, match='no such folder; videos are|videos is expected'):
-        require_dir(path, 'videos', 'Get them.')
 
 
 def test_mat(tmp_path):

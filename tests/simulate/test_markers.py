@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posepile.simulate.markers import draw_markers, find_marker
+from posepile.simulate.markers import draw_markers
+from tests.simulate.marker_centroid import find_marker
 
 
 def noise_image(seed=0):

@@ -10,8 +10,9 @@ import simplejpeg
 
 from posepile.errors import OptionError
 from posepile.simulate import __main__ as command
-from posepile.simulate.markers import draw_markers, find_marker
+from posepile.simulate.markers import draw_markers
 from posepile.simulate.writers import write_image, write_jpeg, write_png, write_video
+from tests.simulate.marker_centroid import find_marker
 
 
 def picture(i=0, shape=(96, 128)):
