@@ -27,19 +27,32 @@ def data_root() -> str:
     return osp.abspath(root)
 
 
-def check_data_root() -> str:
-    """Return :func:`data_root` after checking that it is a directory in which we may write.
+def check_data_root(to_write=True) -> str:
+    """Return :func:`data_root` after checking that it is a directory that can be used.
+
+    Args:
+        to_write: whether we want to write in it.
 
     Raises:
-        DataRootError: if it is unset, no directory, or not writable.
+        DataRootError: if it is unset, no directory, or not writable, or archives cannot lie there.
     """
     root = data_root()
+    # Barecat takes paths for URIs. Said here, it is said before hours of download.
+    if set('?#%') & set(root):
+        raise DataRootError(
+            f'DATA_ROOT={root} contains one of the characters ? # %, which paths of archives must '
+            'not. Rename the directory or set the environment variable DATA_ROOT to another one.'
+        )
+    if osp.exists(root) and not osp.isdir(root):
+        raise DataRootError(
+            f'DATA_ROOT={root} is a file. Set the environment variable DATA_ROOT to a directory.'
+        )
     if not osp.isdir(root):
         raise DataRootError(
             f'DATA_ROOT={root} is not an existing directory. Create it (mkdir -p {root}) or set '
             'the environment variable DATA_ROOT to another one.'
         )
-    if not os.access(root, os.W_OK | os.X_OK):
+    if to_write and not os.access(root, os.W_OK | os.X_OK):
         raise DataRootError(
             f'DATA_ROOT={root} is not writable for this user. Change its permissions or set the '
             'environment variable DATA_ROOT to another directory.'

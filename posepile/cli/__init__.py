@@ -6,11 +6,9 @@ imported only when it is called.
 """
 
 import argparse
-import os
-import signal
 import sys
 
-from posepile.errors import PosePileError
+from posepile.program import run_program
 
 #: Name of each command and what it does. Its module has the same name.
 COMMANDS = {
@@ -44,20 +42,8 @@ A run that was stopped or failed continues where it was when it is started again
 
 def main(argv=None) -> int:
     """Run a command line (default: that of the process) and return its exit status."""
-    try:
-        # No list() in this module: once imported, posepile.cli.list bears that name here.
-        status = _dispatch(sys.argv[1:] if argv is None else [*argv])
-        sys.stdout.flush()
-        return status
-    except PosePileError as e:
-        print(f'posepile: error: {e}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    except BrokenPipeError:
-        # The reader, such as head, has had enough. Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+    # No list() in this module: once imported, posepile.cli.list bears that name here.
+    return run_program(_dispatch, sys.argv[1:] if argv is None else [*argv])
 
 
 def _dispatch(argv):

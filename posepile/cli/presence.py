@@ -11,7 +11,7 @@ from posepile.simulate.origin import is_simulated
 
 def presence(info) -> dict | None:
     """Whether raw release and product exist, and where the steps are; None without DATA_ROOT."""
-    if not os.environ.get('DATA_ROOT'):
+    if not os.environ.get('DATA_ROOT') or not osp.isdir(data_root()):
         return None
     raw = osp.join(data_root(), info.raw)
     annotations, images = packed_paths(info.name)
@@ -28,7 +28,7 @@ def presence(info) -> dict | None:
 def presence_text(state) -> str:
     """In a few words; ``-`` if nothing is there."""
     if state is None:
-        return '(DATA_ROOT not set)'
+        return '(no such DATA_ROOT)' if os.environ.get('DATA_ROOT') else '(DATA_ROOT not set)'
     words = ['raw (simulated)' if state['simulated'] else 'raw'] if state['raw'] else []
     words += ['packed'] if state['packed'] else []
     words += [f'{name} {step}' for name, step in state['steps'].items() if step != DONE]

@@ -2,7 +2,7 @@
 
 import os.path as osp
 
-from posepile.errors import ArchiveError
+from posepile.errors import ArchiveError, OptionError
 
 
 def find_product(name_or_path) -> tuple[str, str | None]:
@@ -14,6 +14,7 @@ def find_product(name_or_path) -> tuple[str, str | None]:
 
     Raises:
         ArchiveError: if it is not there; says how to make it.
+        OptionError: if it is the path of something else.
         UnknownDatasetError: if there is no such dataset either.
     """
     from posepile import paths
@@ -22,6 +23,12 @@ def find_product(name_or_path) -> tuple[str, str | None]:
         from posepile.storage.access import images_beside
 
         return name_or_path, images_beside(name_or_path)
+    if osp.sep in name_or_path:
+        raise OptionError(
+            f'{name_or_path} is no annotation archive. Give the path of a file '
+            'annotations.barecat or the name of a packed dataset.'
+        )
+    paths.check_data_root(to_write=False)
     annotations_path, images_path = paths.packed_paths(name_or_path)
     if not osp.exists(annotations_path):
         from posepile.registry import find_dataset

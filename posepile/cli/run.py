@@ -8,11 +8,12 @@ import subprocess
 import sys
 import time
 
+from posepile.arguments import whole_number
 from posepile.cli.steps_table import print_steps
 from posepile.cli.table import print_json
 from posepile.cluster.overview import step_summary
 from posepile.cluster.state import steps_of
-from posepile.errors import BadFileError, OptionError
+from posepile.errors import BadFileError
 from posepile.paths import check_data_root
 from posepile.registry import find_dataset
 
@@ -33,7 +34,9 @@ The environment variable POSEPILE_TASKS sets into how many tasks a step is cut a
 
 def add_arguments(parser):
     parser.add_argument('name', metavar='NAME', help='a dataset or variant ("posepile list")')
-    parser.add_argument('--jobs', type=int, metavar='N', help='tasks at a time (default: cores)')
+    parser.add_argument(
+        '--jobs', type=whole_number(1), metavar='N', help='tasks at a time (default: cores)'
+    )
     parser.add_argument('--until', metavar='STEP', help='the last step to run')
     parser.add_argument(
         '--force', metavar='STEP', action='append', default=[],
@@ -48,8 +51,6 @@ def add_arguments(parser):
 def run(args):
     info = find_dataset(args.name)
     check_data_root()
-    if args.jobs is not None and args.jobs < 1:
-        raise OptionError(f'--jobs {args.jobs}: at least one task has to run at a time')
     script = osp.join(info.folder, 'main.sh')
     if not osp.exists(script):
         raise BadFileError(script, 'does not exist', 'This dataset has no pipeline.')

@@ -1,7 +1,6 @@
 """``posepile show``: a contact sheet of a packed dataset."""
 
-import argparse
-
+from posepile.arguments import picture_path, whole_number
 from posepile.atomic import replacing
 from posepile.cli.products import find_product
 from posepile.errors import OptionError
@@ -12,18 +11,32 @@ Draw examples of a packed dataset: the crop with skeleton, box and mask, and the
 Left limbs are blue, right ones red. The examples are spread over the dataset."""
 
 _SPLITS = ('train', 'val', 'test')
+_HIGHEST_JPEG = 65500  # px
 
 
 def add_arguments(parser):
     parser.add_argument(
         'name', metavar='NAME|PATH', help='packed dataset, or path of an annotation archive'
     )
-    parser.add_argument('--out', metavar='FILE', required=True, help='picture to write (png, jpg)')
-    parser.add_argument('--n', type=_positive, default=24, help='how many examples (24)')
-    parser.add_argument('--seed', type=int, default=0, help='another number, other examples (0)')
+    parser.add_argument(
+        '--out',
+        metavar='FILE',
+        type=picture_path,
+        required=True,
+        help='picture to write (png, jpg)',
+    )
+    parser.add_argument(
+        '--n', metavar='N', type=whole_number(1, 1000), default=24, help='how many examples (24)'
+    )
+    parser.add_argument(
+        '--seed', type=whole_number(), default=0, help='another number, other examples (0)'
+    )
     parser.add_argument('--split', choices=_SPLITS, help='examples of this split only')
     parser.add_argument(
-        '--width', type=_positive, default=1920, help='width of the picture in pixels (1920)'
+        '--width',
+        type=whole_number(320, 16384),
+        default=1920,
+        help='width of the picture in pixels (1920)',
     )
 
 
@@ -36,14 +49,17 @@ def run(args):
     from posepile.storage.lazy import open_dataset
     from posepile.viewer.contact_sheet import contact_sheet
 
-    if os.path.splitext(args.out)[1].lower() not in ('.png', '.jpg', '.jpeg'):
-        raise OptionError(f'--out {args.out}: the name must end with .png or .jpg')
     dataset = open_dataset(annotations_path, images_path)
     splits = [_SPLITS.index(args.split)] if args.split else [0, 1, 2]
     if args.split and len(dataset.examples[splits[0]]) == 0:
         raise OptionError(f'{args.name} has no examples in the split {args.split}')
-    sheet = contact_sheet(dataset, args.n, abs(args.seed), splits, args.width)
-    extension = os.path.splitext(args.out)[1]
+    sheet = contact_sheet(dataset, args.n, args.seed, splits, args.width)
+    extension = os.path.splitext(args.out)[1].lower()
+    if extension != '.png' and len(sheet) > _HIGHEST_JPEG:
+        raise OptionError(
+            f'{args.n} examples at --width {args.width} need {len(sheet)} px of height, more than '
+            'a JPEG can have. Show fewer, make it wider, or let --out end with .png.'
+        )
     _, encoded = cv2.imencode(extension, cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     try:
         with replacing(args.out) as partial, open(partial, 'wb') as f:
@@ -51,10 +67,3 @@ def run(args):
     except OSError as e:
         raise OptionError(f'--out {args.out} cannot be written: {e.strerror}') from e
     print(f'{args.out}: {sheet.shape[1]} x {sheet.shape[0]} px')
-
-
-def _positive(text):
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError('must be at least 1')
-    return number

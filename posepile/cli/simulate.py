@@ -1,5 +1,6 @@
 """``posepile simulate``: make a miniature of a raw release, whose truth is known."""
 
+from posepile.arguments import whole_number
 from posepile.cli.table import print_json
 
 HELP = """\
@@ -10,7 +11,9 @@ The whole pipeline runs on it: posepile run NAME. Real data is never replaced.""
 
 def add_arguments(parser):
     parser.add_argument('name', metavar='NAME', help='dataset or variant')
-    parser.add_argument('--seed', type=int, default=0, help='another number, other scenes (0)')
+    parser.add_argument(
+        '--seed', type=whole_number(), default=0, help='another number, other scenes (0)'
+    )
     parser.add_argument(
         '--size',
         choices=['tiny', 'small'],
@@ -29,13 +32,9 @@ def add_arguments(parser):
 
 
 def run(args):
-    from posepile.errors import OptionError
     from posepile.registry import find_dataset
 
     info = find_dataset(args.name)
-    if args.seed < 0:
-        raise OptionError(f'--seed {args.seed}: must be at least 0')
-
     from posepile import paths
     from posepile.simulate.release import simulate_release
 

@@ -9,7 +9,7 @@ from posepile.cluster.lock import holder
 from posepile.cluster.overview import step_summary
 from posepile.cluster.progress import log_tail
 from posepile.cluster.state import steps_of
-from posepile.paths import data_root
+from posepile.paths import check_data_root, data_root
 from posepile.registry import find_dataset
 
 HELP = """\
@@ -26,6 +26,7 @@ def add_arguments(parser):
 
 
 def run(args):
+    check_data_root(to_write=False)
     names = [find_dataset(args.name).name] if args.name else _names_with_state()
     statuses = [_status(name) for name in names]
     if args.json:

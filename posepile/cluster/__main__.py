@@ -6,23 +6,29 @@
 """
 
 import os
-import signal
 import sys
 
 from posepile.cluster import lock
 from posepile.cluster.begin import begin
 from posepile.cluster.errors import Interrupted
 from posepile.cluster.force import forget_forced_steps
-from posepile.cluster.progress import say
 from posepile.cluster.step import make_executor, parse_request, run_step
-from posepile.errors import OptionError, PosePileError
+from posepile.errors import OptionError
 from posepile.paths import check_data_root
+from posepile.program import run_program
 
 
 def main(argv=None) -> int:
-    words = sys.argv[1:] if argv is None else argv
+    return run_program(_dispatch, sys.argv[1:] if argv is None else argv)
+
+
+def _dispatch(words):
     try:
         if words[:1] == ['begin']:
+            if len(words) not in (3, 4):
+                raise OptionError(
+                    f'A main.sh takes at most one argument, a variant; given were {words[3:]}.'
+                )
             dataset = begin(*words[1:])
             print(dataset)
             print(lock.lock_path(dataset))
@@ -36,12 +42,6 @@ def main(argv=None) -> int:
             raise OptionError('usage: python -m posepile.cluster begin|lock|step ...')
     except Interrupted as e:
         return 128 + e.signum
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    except PosePileError as e:
-        say(f'posepile: error: {e}')
-        return 1
-    return 0
 
 
 def _step(words):

@@ -8,23 +8,27 @@ import argparse
 import os
 import sys
 
-from posepile.errors import OptionError, PosePileError
+from posepile.errors import OptionError
+from posepile.paths import check_data_root
 from posepile.pipeline.mask_files import find_mask_files
 from posepile.pipeline.report import Report, leave_task_report
+from posepile.program import run_program
 from posepile.storage.access import dataset_module
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(prog='posepile.segmentation', description=__doc__)
+def main(argv=None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog='python -m posepile.segmentation', description=__doc__)
     parser.add_argument('name', help='dataset whose crops are to be segmented')
     args = parser.parse_args(argv)
-    name = os.environ.get('POSEPILE_DATASET') or args.name
-    try:
-        note = f'{name}: {_masks_to_come(dataset_module(name).make_recipe(name=name))}'
-        print(note)
-        leave_task_report(Report(notes=[note]))
-    except PosePileError as e:
-        sys.exit(f'posepile: error: {e}')
+    return run_program(_run, os.environ.get('POSEPILE_DATASET') or args.name)
+
+
+def _run(name):
+    check_data_root()
+    note = f'{name}: {_masks_to_come(dataset_module(name).make_recipe(name=name))}'
+    print(note)
+    leave_task_report(Report(notes=[note]))
 
 
 def _masks_to_come(recipe):
@@ -40,4 +44,4 @@ def _masks_to_come(recipe):
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

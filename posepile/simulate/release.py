@@ -11,8 +11,6 @@ from posepile.errors import OptionError
 from posepile.simulate.origin import MARKER, simulation_arguments
 from posepile.simulate.truth import save_truth
 
-SIZES = ('tiny', 'small')
-
 
 def simulate_release(info, seed=0, size='tiny', markers=False, force=False) -> list[str]:
     """Simulate the raw release of a dataset below DATA_ROOT, and store its truth.
@@ -67,6 +65,10 @@ def _check_replaceable(folder, marker, force):
             'another directory to simulate.'
         )
     raise OptionError(
-        f'{folder} holds a release simulated with other arguments ({marker}). Add --force to '
-        'replace it.'
+        f'{folder} holds a release simulated with other arguments ({_words(marker)}). '
+        'Add --force to replace it.'
     )
+
+
+def _words(marker):
+    return ', '.join(f'{key} {value}' for key, value in marker.items())

@@ -90,8 +90,8 @@ def verify(annotations_path, images_path=None, deep=False) -> VerifyReport:
     report = VerifyReport(os.fspath(annotations_path), images_path, deep)
     metadata = None
     with _noting(report, 'archive'):
-        report.bytes = archive.archive_size(annotations_path)
         archive.open_reader(annotations_path)
+        report.bytes = archive.archive_size(annotations_path)
         metadata = read_metadata(annotations_path)
         report.kind = dataset_kind(annotations_path)
     has_images = images_path is None

@@ -101,7 +101,8 @@ def test_version(capsys):
 @pytest.mark.parametrize(
     'argv, message',
     [(['lsit'], "no command 'lsit'; did you mean list?"), (['zzz'], 'there are list, info'),
-     (['--verbose', 'list'], 'unrecognized arguments')],
+     (['--verbose', 'list'], 'unrecognized arguments'),
+     (['run', 'aspset', '--jobs', '0'], "'0' is no whole number from 1")],
 )  # fmt: skip
 def test_wrong_usage(capsys, argv, message):
     with pytest.raises(SystemExit) as end:
@@ -168,7 +169,7 @@ def test_status_of_nothing(data_root, capsys):
     'argv, message',
     [(['info', 'wlaks'], 'Did you mean walks'), (['status', 'wlaks'], 'Did you mean walks'),
      (['run', 'wlaks'], 'Did you mean walks'), (['run', 'walks'], 'has no pipeline'),
-     (['run', 'walks', '--jobs', '0'], '--jobs 0')],
+    ],
 )  # fmt: skip
 def test_errors_are_one_line(data_root, capsys, argv, message):
     assert main(argv) == 1

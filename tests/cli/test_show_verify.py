@@ -40,13 +40,39 @@ def test_show(product, tmp_path, capsys):
     'args, message',
     [
         (['--out', 'x.gif'], 'must end with .png or .jpg'),
-        (['--out', 'no/such/folder/x.png'], 'cannot be written'),
+        (['--out', 'no/such/folder/x.png'], 'no folder no/such/folder'),
+        (['--out', 'folder.png'], 'is a folder'),
+        (['--out', 'x.png', '--n', '0'], "'0' is no whole number from 1 to"),
+        (['--out', 'x.png', '--n', '1.5'], "'1.5' is no whole number"),
+        (['--out', 'x.png', '--width', '1'], "'1' is no whole number from 320 to"),
+        (['--out', 'x.png', '--seed', '-1'], "'-1' is no whole number from 0"),
     ],
 )
 def test_show_refuses(product, tmp_path, monkeypatch, capsys, args, message):
     monkeypatch.chdir(tmp_path)
-    assert main(['show', 'walkers', *args]) == 1
+    (tmp_path / 'folder.png').mkdir()
+    with pytest.raises(SystemExit) as end:
+        main(['show', 'walkers', *args])
+    assert end.value.code == 2
     assert message in capsys.readouterr().err
+    assert [p.name for p in tmp_path.glob('*.png')] == ['folder.png']
+
+
+def test_show_of_more_than_a_jpeg_holds(product, tmp_path, monkeypatch, capsys):
+    from posepile.cli import show
+
+    monkeypatch.setattr(show, '_HIGHEST_JPEG', 1000)
+    args = ['show', 'walkers', '--width', '320', '--out', str(tmp_path / 'x')]
+    args[-1] += '.jpg'
+    assert main(args) == 1
+    assert 'let --out end with .png' in capsys.readouterr().err
+    assert main([*args[:-1], str(tmp_path / 'x.PNG')]) == 0
+
+
+@pytest.mark.parametrize('command', [['verify'], ['show', '--out', 'x.png']])
+def test_paths_of_something_else(product, capsys, command):
+    assert main([command[0], str(product), *command[1:]]) == 1
+    assert 'is no annotation archive' in capsys.readouterr().err
 
 
 def test_show_of_an_empty_split(data_root, capsys):
@@ -116,7 +142,8 @@ def test_simulate_never_replaces_real_data(data_root, capsys):
     assert [p.name for p in (data_root / 'aspset').iterdir()] == ['precious.mkv']
     assert main(['simulate', 'aspest']) == 1
     assert 'Did you mean aspset' in capsys.readouterr().err
-    assert main(['simulate', 'aspset', '--seed', '-1']) == 1
+    with pytest.raises(SystemExit):
+        main(['simulate', 'aspset', '--seed', '-1'])
 
 
 @pytest.mark.slow

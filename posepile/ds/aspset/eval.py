@@ -26,6 +26,7 @@ from posepile.errors import BadFileError, OptionError, PosePileError, RawDataErr
 from posepile.metrics.alignment import root_relative, similarity_aligned
 from posepile.metrics.errors import mpjpe, pck
 from posepile.metrics.report import Report
+from posepile.program import run_program
 
 logger = logging.getLogger(__name__)
 
@@ -179,8 +180,8 @@ def _decimated(path, sequence, rate):
     return points
 
 
-def main(args=None):
-    """Command line; see the module's text."""
+def main(args=None) -> int:
+    """Command line; see the module's text. Returns the exit status."""
     parser = argparse.ArgumentParser(
         prog='python -m posepile.ds.aspset.eval', description=__doc__.splitlines()[0]
     )
@@ -197,19 +198,20 @@ def main(args=None):
     options = parser.parse_args(args)
     logging.basicConfig(format='%(message)s')
 
-    try:
-        data_dir = options.data_dir
-        if data_dir is None:
-            from posepile.paths import data_root
+    return run_program(_run, options)
 
-            data_dir = osp.join(data_root(), 'aspset', 'data')
-        report = evaluate(
-            data_dir, options.predictions, options.split, options.univ, options.skip_missing
-        )
-    except PosePileError as e:
-        sys.exit(str(e))
+
+def _run(options):
+    data_dir = options.data_dir
+    if data_dir is None:
+        from posepile.paths import check_data_root
+
+        data_dir = osp.join(check_data_root(to_write=False), 'aspset', 'data')
+    report = evaluate(
+        data_dir, options.predictions, options.split, options.univ, options.skip_missing
+    )
     print(getattr(report, f'to_{options.form or "text"}')())
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())
