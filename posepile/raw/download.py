@@ -36,7 +36,7 @@ TIMEOUT = (20, 60)
 _CHUNK = 1 << 20
 
 
-def download(url, dest, md5=None, sha256=None, size=None, session=None, progress=None) -> str:
+def download(url, dest, md5=None, sha256=None, size=None, progress=None) -> str:
     """Fetch ``url`` into the file ``dest``, unless that is there with the right content.
 
     Args:
@@ -44,7 +44,6 @@ def download(url, dest, md5=None, sha256=None, size=None, session=None, progress
         dest: path of the file. Folders are created.
         md5, sha256: checksum, hexadecimal. Without one, any non-empty file counts as right.
         size: number of bytes, if known.
-        session: ``requests.Session`` to use, for example one that has logged in.
         progress: True draws a bar, False prints nothing; by default a bar is drawn if stderr is a
             terminal, and one line printed otherwise.
 
@@ -62,7 +61,7 @@ def download(url, dest, md5=None, sha256=None, size=None, session=None, progress
     if _is_there(dest, expected):
         return dest
     os.makedirs(osp.dirname(osp.abspath(dest)), exist_ok=True)
-    with PartFile.opened(dest, expected) as part, _session(session) as session:
+    with PartFile.opened(dest, expected) as part, requests.Session() as session:
         if _is_there(dest, expected):  # another process fetched it while we waited
             part.discard()
             return dest
@@ -187,11 +186,6 @@ def _reason(error, url):
     query = urlsplit(url).query
     text = str(error).replace(query, '...') if query else str(error)
     return f'{type(error).__name__}: {text}' if not isinstance(error, Dropped) else text
-
-
-def _session(session):
-    """``session`` as a context that does not close it, or a new one that does get closed."""
-    return requests.Session() if session is None else contextlib.nullcontext(session)
 
 
 @contextlib.contextmanager
