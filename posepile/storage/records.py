@@ -229,8 +229,10 @@ def _decode_mask(rle):
 
 def _encode_parameters(parameters):
     defaults = dict(kid_factor=0, scale=1, expression=0)
-    return {
+    encoded = {
         key: value
         for key, value in parameters.items()
         if key not in defaults or np.any(np.asarray(value) != defaults[key])
     }
+    encoded['pose'] = np.reshape(parameters['pose'], -1)
+    return encoded

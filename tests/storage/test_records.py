@@ -185,6 +185,7 @@ def test_parametric_example_without_joints():
     assert 'joints3d' not in record
     assert loaded.get_world_coords() is None
     assert loaded.parameters['type'] == 'smplx'
+    assert record['parameters']['pose'].shape == (165,)  # flat, as readers expect
 
 
 def test_layout_of_other_programs_is_read():
