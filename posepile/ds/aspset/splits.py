@@ -22,8 +22,8 @@ def load_clips(csv_path) -> list:
     """The clips of ``splits.csv`` in the order of their first rows.
 
     The file has the columns subject, clip, split (train, val or test) and camera (left, mid,
-    right, or all for these three in this order). A header row is recognised and skipped. A clip
-    with several rows gets the views of all of them.
+    right, or all for these three in this order). A header row, which is none of these in both
+    columns, is recognised and skipped. A clip with several rows gets the views of all of them.
 
     Raises:
         RawDataError: the file is missing, or a row has other columns or values than these.
@@ -31,7 +31,7 @@ def load_clips(csv_path) -> list:
     views_by_clip = {}
     for i_row, row in _rows(csv_path):
         subject, clip, split, view = row
-        if i_row == 1 and split == 'split':
+        if i_row == 1 and split not in SPLITS and view not in (*VIEWS, 'all'):
             continue
         if split not in SPLITS:
             raise _bad_row(csv_path, i_row, f'has the split {split!r} and not train, val or test')

@@ -25,8 +25,9 @@ def test_rows_of_one_clip_are_united(tmp_path):
     assert load_split(path)[2] == [('a', '1', 'right'), ('a', '1', 'left'), ('b', '1', 'mid')]
 
 
-def test_header_row_is_no_clip(tmp_path):
-    path = write(tmp_path, 'subject_id,clip_id,split,camera_id\na,1,test,mid\n')
+@pytest.mark.parametrize('header', ['subject_id,clip_id,split,camera_id', 'Subject,Clip,Part,View'])
+def test_header_row_is_no_clip(tmp_path, header):
+    path = write(tmp_path, f'{header}\na,1,test,mid\n')
     assert load_split(path) == ([], [], [('a', '1', 'mid')])
 
 
@@ -37,6 +38,7 @@ def test_header_row_is_no_clip(tmp_path):
         ('a,1,train,all\nb,1,val,all,x\n', 'row 2 has 5 columns'),
         ('a,1,train,front\n', "'front'"),
         ('a,1,trian,all\n', "'trian'"),
+        ('a,1,train,all\nb,1,split,camera_id\n', 'row 2'),
     ],
 )
 def test_damaged_files_are_named(tmp_path, text, message):
