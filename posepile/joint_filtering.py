@@ -58,7 +58,12 @@ def convert_coords(coords, mapping):
 
 
 def convert_example(ex, mapping):
-    """Convert whichever of ``coords``, ``world_coords``, ``univ_coords`` there are, in place."""
+    """Convert whichever of ``coords``, ``world_coords``, ``univ_coords`` there are, in place.
+
+    Raises:
+        TypeError: if the example lies in an archive.
+    """
+    _check_in_memory(ex)
     for attribute in ('coords', 'world_coords', 'univ_coords'):
         coords = getattr(ex, attribute, None)
         if coords is not None:
@@ -76,6 +81,9 @@ def convert_dataset(dataset, dst_joint_info, update_bones=True):
 
     Returns:
         ``dataset`` itself. See :func:`converted_dataset` for one that leaves it alone.
+
+    Raises:
+        TypeError: if its examples lie in an archive.
     """
     mapping = get_coord_mapping(dataset.joint_info, dst_joint_info)
     for examples in dataset.examples.values():
@@ -171,6 +179,15 @@ def filter_dataset_by_plausibility(
     return n_removed
 
 
+def _check_in_memory(ex):
+    # An archived example is read anew at every access, so a change to it would be lost.
+    if hasattr(ex, 'path'):
+        raise TypeError(
+            f'{ex.path} lies in an archive and cannot be changed. Change what its load() returns, '
+            'or a dataset in memory, such as get_compressed_dataset gives.'
+        )
+
+
 def _count_joints_in_box(ex):
     import boxlib
 
@@ -183,6 +200,7 @@ def _count_joints_in_box(ex):
 
 
 def _invalidate_joints(ex, indices):
+    _check_in_memory(ex)
     if isinstance(ex.world_coords, SparseCoords):
         ex.world_coords.invalidate_coords(indices)
     else:

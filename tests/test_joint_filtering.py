@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posepile.datasets2d import Pose2DDataset, Pose2DExample
-from posepile.datasets3d import Pose3DDataset, Pose3DExample
+from posepile.datasets3d import Pose3DDataset, Pose3DExample, get_compressed_dataset
 from posepile.joint_filtering import (
     convert_coords,
     convert_dataset,
@@ -20,6 +20,8 @@ from posepile.joint_filtering import (
 from posepile.joint_info import JointInfo
 from posepile.util import TEST, TRAIN, VALID
 from posepile.util.sparse_coords import SparseCoords, compress_dataset
+from tests.storage.packed_samples import JOINT_INFO as WALKERS
+from tests.storage.packed_samples import write_dataset
 
 N = np.nan
 SRC = JointInfo('pelv,spin,neck,lhip,rhip', 'pelv-spin-neck,pelv-lhip')
@@ -220,3 +222,14 @@ def test_ends_of_implausible_bones_can_be_removed_instead(sparse):
 
 def test_empty_dataset():
     assert filter_dataset_by_plausibility(Pose3DDataset(SRC)) == 0
+
+
+def test_datasets_in_archives_are_left_alone(tmp_path):
+    path = write_dataset(tmp_path)
+    dataset = Pose3DDataset.open(path)
+    for convert in (convert_dataset, converted_dataset):
+        with pytest.raises(TypeError, match='in an archive'):
+            convert(dataset, DST)
+    assert dataset.joint_info == WALKERS
+    in_memory = convert_dataset(get_compressed_dataset(path), DST)
+    assert next(in_memory.iter_examples()).get_world_coords().shape == (6, 3)
