@@ -7,7 +7,10 @@ imported only when it is called.
 
 import argparse
 import sys
+from importlib import import_module
 
+from posepile import __version__
+from posepile.checked_table import nearest
 from posepile.program import run_program
 
 #: Name of each command and what it does. Its module has the same name.
@@ -58,15 +61,11 @@ def _dispatch(argv):
         parser.error('which command?')
     name = argv[n_own]
     if name not in COMMANDS:
-        from posepile.checked_table import nearest
-
         hint = nearest(name, COMMANDS)
         parser.error(
             f'there is no command {name!r}'
             + (f'; did you mean {hint[0]}?' if hint else f' (there are {", ".join(COMMANDS)})')
         )
-    from importlib import import_module
-
     module = import_module(f'posepile.cli.{name}')
     command_parser = argparse.ArgumentParser(
         prog=f'posepile {name}',
@@ -78,8 +77,6 @@ def _dispatch(argv):
 
 
 def _top_parser():
-    from posepile import __version__
-
     width = max(map(len, COMMANDS)) + 2
     commands = ''.join(f'  {name:{width}}{text}\n' for name, text in COMMANDS.items())
     parser = argparse.ArgumentParser(

@@ -2,7 +2,9 @@
 
 import os.path as osp
 
+from posepile import paths
 from posepile.errors import ArchiveError, OptionError
+from posepile.registry import find_dataset
 
 
 def find_product(name_or_path) -> tuple[str, str | None]:
@@ -17,8 +19,6 @@ def find_product(name_or_path) -> tuple[str, str | None]:
         OptionError: if it is the path of something else.
         UnknownDatasetError: if there is no such dataset either.
     """
-    from posepile import paths
-
     if name_or_path.endswith('.barecat'):
         from posepile.storage.access import images_beside
 
@@ -31,8 +31,6 @@ def find_product(name_or_path) -> tuple[str, str | None]:
     paths.check_data_root(to_write=False)
     annotations_path, images_path = paths.packed_paths(name_or_path)
     if not osp.exists(annotations_path):
-        from posepile.registry import find_dataset
-
         name = find_dataset(name_or_path).name
         raise ArchiveError(
             annotations_path,

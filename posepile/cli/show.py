@@ -1,16 +1,18 @@
 """``posepile show``: a contact sheet of a packed dataset."""
 
+import os
+
 from posepile.arguments import picture_path, whole_number
 from posepile.atomic import replacing
 from posepile.cli.products import find_product
 from posepile.errors import OptionError
+from posepile.util import SPLIT_NAMES
 
 HELP = """\
 Draw examples of a packed dataset: the crop with skeleton, box and mask, and the pose in 3D.
 
 Left limbs are blue, right ones red. The examples are spread over the dataset."""
 
-_SPLITS = ('train', 'val', 'test')
 _HIGHEST_JPEG = 65500  # px
 
 
@@ -31,7 +33,7 @@ def add_arguments(parser):
     parser.add_argument(
         '--seed', type=whole_number(), default=0, help='another number, other examples (0)'
     )
-    parser.add_argument('--split', choices=_SPLITS, help='examples of this split only')
+    parser.add_argument('--split', choices=SPLIT_NAMES, help='examples of this split only')
     parser.add_argument(
         '--width',
         type=whole_number(320, 16384),
@@ -42,15 +44,13 @@ def add_arguments(parser):
 
 def run(args):
     annotations_path, images_path = find_product(args.name)
-    import os
-
     import cv2
 
     from posepile.storage.lazy import open_dataset
     from posepile.viewer.contact_sheet import contact_sheet
 
     dataset = open_dataset(annotations_path, images_path)
-    splits = [_SPLITS.index(args.split)] if args.split else [0, 1, 2]
+    splits = [SPLIT_NAMES.index(args.split)] if args.split else [0, 1, 2]
     if args.split and len(dataset.examples[splits[0]]) == 0:
         raise OptionError(f'{args.name} has no examples in the split {args.split}')
     sheet = contact_sheet(dataset, args.n, args.seed, splits, args.width)

@@ -1,7 +1,9 @@
 """``posepile simulate``: make a miniature of a raw release, whose truth is known."""
 
+from posepile import paths
 from posepile.arguments import whole_number
 from posepile.cli.table import print_json
+from posepile.registry import find_dataset
 
 HELP = """\
 Write a miniature of a dataset's raw release, in its exact layout, below DATA_ROOT.
@@ -32,10 +34,7 @@ def add_arguments(parser):
 
 
 def run(args):
-    from posepile.registry import find_dataset
-
     info = find_dataset(args.name)
-    from posepile import paths
     from posepile.simulate.release import simulate_release
 
     folders = simulate_release(info, args.seed, args.size, args.markers, args.force)

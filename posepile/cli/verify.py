@@ -1,8 +1,13 @@
 """``posepile verify``: is a packed dataset whole and sound?"""
 
+import os.path as osp
+
+from posepile import paths
 from posepile.cli.products import find_product
 from posepile.cli.table import print_fields, print_json
-from posepile.errors import OptionError
+from posepile.errors import OptionError, UnknownDatasetError
+from posepile.registry import find_dataset
+from posepile.simulate.origin import is_simulated
 
 HELP = """\
 Check a packed dataset: archives, metadata, images, counts; with --deep all contents.
@@ -56,13 +61,6 @@ def run(args):
 
 def _check_expected_count(name, report):
     """Compare with the count in the dataset's description, unless the data is simulated."""
-    import os.path as osp
-
-    from posepile import paths
-    from posepile.errors import UnknownDatasetError
-    from posepile.registry import find_dataset
-    from posepile.simulate.origin import is_simulated
-
     try:
         info = find_dataset(name)
     except UnknownDatasetError:

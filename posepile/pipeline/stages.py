@@ -10,6 +10,8 @@ import cv2
 from posepile import paths
 from posepile.errors import OptionError, RawDataError, UnknownDatasetError
 from posepile.pipeline import shards
+from posepile.pipeline.crops import crops_of
+from posepile.pipeline.pack import pack
 from posepile.pipeline.report import Report, leave_task_report
 from posepile.program import run_program
 from posepile.registry import read_dataset
@@ -44,15 +46,13 @@ def _run(make_recipe, folder, args):
     paths.check_data_root()
     info = _product(args.name or os.environ.get('POSEPILE_DATASET'), folder)
     if args.stage == 'download':
-        from posepile.pipeline.fetch import fetch_dataset
+        from posepile.pipeline.fetch import fetch_dataset  # nothing else needs the network
 
         fetch_dataset(info)
         report = Report()
     elif args.stage == 'crops':
         report = make_crops(make_recipe(name=info.name), *array_task())
     else:
-        from posepile.pipeline.pack import pack
-
         raw_folder = os.path.join(paths.data_root(), info.raw)
         report = pack(make_recipe(name=info.name), args.compact, is_simulated(raw_folder))
     print_report(report)
@@ -120,8 +120,6 @@ def make_crops(recipe, i_task=0, n_tasks=1) -> Report:
 
 def _crop_clip(recipe, name, argument, writer) -> Report:
     """Write the crops of one clip, or why there are none."""
-    from posepile.pipeline.crops import crops_of
-
     report = Report()
     try:
         with writer.clip():

@@ -26,6 +26,7 @@ from posepile.errors import BadFileError, OptionError, PosePileError, RawDataErr
 from posepile.metrics.alignment import root_relative, similarity_aligned
 from posepile.metrics.errors import mpjpe, pck
 from posepile.metrics.report import Report
+from posepile.paths import check_data_root
 from posepile.program import run_program
 
 logger = logging.getLogger(__name__)
@@ -204,8 +205,6 @@ def main(args=None) -> int:
 def _run(options):
     data_dir = options.data_dir
     if data_dir is None:
-        from posepile.paths import check_data_root
-
         data_dir = osp.join(check_data_root(to_write=False), 'aspset', 'data')
     report = evaluate(
         data_dir, options.predictions, options.split, options.univ, options.skip_missing
