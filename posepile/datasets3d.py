@@ -141,9 +141,12 @@ def get_dataset(name, *args, **kwargs):
 
     Args:
         name: name of a dataset folder or variant (``'aspset'``); or the path of an annotation
-            archive (``*.barecat``, its images beside it or in FLAGS.image_barecat_path) or of a
-            pickle that an earlier program made (``*.pkl``, relative to DATA_ROOT).
-        kwargs: options of the dataset, as its ``make_dataset`` takes them.
+            archive (``*.barecat``, its images in FLAGS.image_barecat_path if that is set, else
+            beside it) or of a pickle that an earlier program made (``*.pkl``). Relative paths of
+            archives start at the working directory, those of pickles at DATA_ROOT.
+        args, kwargs: options of the dataset, as its ``make_dataset`` takes them after the name.
+            ``train_subjects``, ``valid_subjects`` and ``test_subjects`` come from FLAGS if they
+            are set there and the dataset takes them.
 
     Raises:
         UnknownDatasetError: no dataset has this name (the nearest names are suggested).
@@ -156,7 +159,10 @@ def get_dataset(name, *args, **kwargs):
 
 @functools.lru_cache
 def get_joint_info(name, *args, **kwargs):
-    """The skeleton of the dataset ``name``, without opening its data. Memoised."""
+    """The skeleton of a dataset, named as for :func:`get_dataset`. Memoised.
+
+    It does not need the data of a dataset folder, and of an archive only the metadata.
+    """
     from posepile.storage.access import get_joint_info_of
 
     return get_joint_info_of(name, *args, **kwargs)
