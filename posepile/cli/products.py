@@ -3,7 +3,7 @@
 import os.path as osp
 
 from posepile import paths
-from posepile.errors import ArchiveError, OptionError
+from posepile.errors import OptionError
 from posepile.registry import find_dataset
 
 
@@ -29,12 +29,8 @@ def find_product(name_or_path) -> tuple[str, str | None]:
             'annotations.barecat or the name of a packed dataset.'
         )
     paths.check_data_root(to_write=False)
-    annotations_path, images_path = paths.packed_paths(name_or_path)
-    if not osp.exists(annotations_path):
-        name = find_dataset(name_or_path).name
-        raise ArchiveError(
-            annotations_path,
-            f'the dataset {name} has not been packed yet',
-            f'Make it with: posepile run {name}',
-        )
-    return annotations_path, images_path
+    if not osp.exists(paths.packed_paths(name_or_path)[0]):
+        find_dataset(name_or_path)  # a misspelt name is told with the nearest ones
+    from posepile.storage.access import product_paths
+
+    return product_paths(name_or_path)

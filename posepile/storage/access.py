@@ -42,11 +42,11 @@ def _subjects_from_flags(make_dataset):
     return subjects
 
 
-def open_product(name, kind):
-    """Open ``$DATA_ROOT/packed/<name>``.
+def product_paths(name) -> tuple[str, str]:
+    """Paths of the annotation and the image archive of the packed product ``name``.
 
     Raises:
-        ArchiveError: if it has not been packed (the text says how to), or is damaged.
+        ArchiveError: if it has not been packed; says how to.
     """
     annotations_path, images_path = paths.packed_paths(name)
     if not osp.exists(annotations_path):
@@ -55,7 +55,16 @@ def open_product(name, kind):
             f'the dataset {name} has not been packed yet',
             f'Make it with: posepile run {name}',
         )
-    return _CLASSES[kind](annotations_path, images_path)
+    return annotations_path, images_path
+
+
+def open_product(name, kind):
+    """Open ``$DATA_ROOT/packed/<name>``.
+
+    Raises:
+        ArchiveError: if it has not been packed (the text says how to), or is damaged.
+    """
+    return _CLASSES[kind](*product_paths(name))
 
 
 def images_beside(annotations_path):
