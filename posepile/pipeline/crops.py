@@ -74,7 +74,7 @@ def make_crop(clip, recipe, i_frame, image, person) -> Crop:
     Raises:
         ValueError: if no joint is valid, or the box is empty, not finite or off the image.
     """
-    joints = np.asarray(person.joints[i_frame], np.float64)
+    joints = np.array(person.joints[i_frame], np.float64)  # a copy: it is changed below
     if not np.any(np.all(np.isfinite(joints), axis=-1)):
         raise ValueError('no joint has finite coordinates')
     joints[~np.all(np.isfinite(joints), axis=-1)] = np.nan

@@ -62,6 +62,8 @@ def test_agrees_with_the_reference(coeffs, box, angles, center):
     points = np.random.default_rng(0).uniform(50, 950, (20, 2))
     np.testing.assert_allclose(crop.points(points), reference.from_source(points), atol=1e-3)
     np.testing.assert_allclose(crop.camera.R, reference.R, atol=1e-6)
+    np.testing.assert_array_equal(crop.camera.world_up, camera.world_up)
+    np.testing.assert_array_equal(crop.camera.t, camera.t)
 
 
 def as_dict(camera):
@@ -109,7 +111,8 @@ def test_expansion_of_zero_gives_the_box_itself():
 
 
 @pytest.mark.parametrize(
-    'box', [[0, 0, 0, 10], [np.nan, 0, 10, 10], [0, 0, 10, -1], [5000, 5000, 10, 10]]
+    'box',
+    [[0, 0, 0, 10], [np.nan, 0, 10, 10], [0, 0, 10, -1], [5000, 100, 10, 10], [100, 5000, 10, 10]],
 )
 def test_unusable_boxes_are_refused(box):
     with pytest.raises(ValueError, match='box'):
@@ -118,5 +121,5 @@ def test_unusable_boxes_are_refused(box):
 
 def test_missing_points_stay_missing():
     crop = plan_crop(None, [100, 100, 100, 200], (1000, 1000))
-    points = crop.points([[np.nan, 3], [4, 5]])
-    assert np.isnan(points[0]).all() and np.isfinite(points[1]).all()
+    points = crop.points([[np.nan, 3], [3, np.nan], [4, 5]])
+    assert np.isnan(points[:2]).all() and np.isfinite(points[2]).all()
