@@ -86,6 +86,7 @@ class Clip:
             ``{person}``: ``'x_downscaled/clip.mkv/{frame:06d}.jpg'``.
         select: (T, J, D) joints -> sorted indices of the frames worth keeping.
         activity, scene: names kept with every example.
+        notes: remarks on how the raw data was understood, for the report.
     """
 
     frames: FrameSource

@@ -164,21 +164,26 @@ def _simulate_clip(data, plan, cameras, seed, markers):
             fps=FPS,
         )
         _write_boxes(_place(data, plan, f'boxes/{stem}-{plan.clip}-{view}.csv'), boxes)
-        for i in _kept_frames(joints[: plan.n_frames], plan.split):
-            x1, y1, x2, y2 = boxes[i]
-            w, h = x2 - x1, y2 - y1
-            truth.append(
-                TruePerson(
-                    crop_path=f'aspset_downscaled/{plan.part}/{video}/{i:06d}.jpg',
-                    split=SPLITS[plan.split],
-                    joints=joints[i],
-                    box=np.array([x1 - 0.05 * w, y1 - 0.05 * h, 1.1 * w, 1.1 * h]),
-                    imshape=IMSHAPE,
-                    camera=camera_dict(camera),
-                    markers=pixels[i] if markers else None,
-                )
+        truth += [
+            TruePerson(
+                crop_path=f'aspset_downscaled/{plan.part}/{video}/{i:06d}.jpg',
+                split=SPLITS[plan.split],
+                joints=joints[i],
+                box=_expanded_box(boxes[i]),
+                imshape=IMSHAPE,
+                camera=camera_dict(camera),
+                markers=pixels[i] if markers else None,
             )
+            for i in _kept_frames(joints[: plan.n_frames], plan.split)
+        ]
     return truth
+
+
+def _expanded_box(corners):
+    """Box [left, top, width, height] of two corners, a tenth larger about the same centre."""
+    x1, y1, x2, y2 = corners
+    w, h = x2 - x1, y2 - y1
+    return np.array([x1 - 0.05 * w, y1 - 0.05 * h, 1.1 * w, 1.1 * h])
 
 
 def _frames(scene, camera, n_frames, boxes, markers):
