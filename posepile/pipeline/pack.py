@@ -84,6 +84,7 @@ def _total_report(recipe, shard_files):
 
 def _copy_annotations(recipe, shard_files, annotations, masks, compact) -> dict:
     """Copy the records, with masks attached; returns the metadata that describes them."""
+    is_3d = recipe.kind == '3d'
     train, trainval = (MeanBoneLengths(recipe.joint_info) for _ in range(2))
     n_examples = dict.fromkeys(SPLIT_NAMES, 0)
     entries = _merged(shard_files, 'annotations')
@@ -93,17 +94,17 @@ def _copy_annotations(recipe, shard_files, annotations, masks, compact) -> dict:
         split = path.partition('/')[0]
         n_examples[split] += 1
         example = records.DECODERS[recipe.kind](record, recipe.joint_info.n_joints)
-        if recipe.kind == '3d' and split == SPLIT_NAMES[TRAIN]:
+        if is_3d and split == SPLIT_NAMES[TRAIN]:
             train.update(example.world_coords)
-        if recipe.kind == '3d' and split != SPLIT_NAMES[TEST]:
+        if is_3d and split != SPLIT_NAMES[TEST]:
             trainval.update(example.world_coords)
         if masks and split != SPLIT_NAMES[TEST]:
             example.mask = masks.of(example.image_path)
         annotations.add(path, codec.pack(records.ENCODERS[recipe.kind](example, compact)))
     metadata = records.encode_skeleton(recipe.joint_info)
-    if recipe.kind == '3d' and n_examples['train']:
+    if is_3d and n_examples['train']:
         metadata['train_bone_lengths'] = train.result()
-    if recipe.kind == '3d' and n_examples['train'] + n_examples['val']:
+    if is_3d and n_examples['train'] + n_examples['val']:
         metadata['trainval_bone_lengths'] = trainval.result()
     metadata['posepile'] = dict(
         name=recipe.name,
