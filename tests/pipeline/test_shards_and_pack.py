@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import textwrap
 import deltacamera
 import numpy as np
 import pytest
+import rlemasklib
 
 from posepile import paths
 from posepile.clips import Clip, Person, all_frames
@@ -19,8 +21,9 @@ from posepile.pipeline import shards
 from posepile.pipeline.pack import pack
 from posepile.pipeline.recipe import Recipe
 from posepile.pipeline.stages import array_task, make_crops
+from posepile.storage import archive
 from posepile.storage.archive import read_file
-from posepile.util import TRAIN, VALID
+from posepile.util import TEST, TRAIN, VALID
 
 N_CLIPS = 7
 CAMERA = deltacamera.Camera(
@@ -287,10 +290,6 @@ def test_two_people_share_a_frame_and_its_decoding():
 
 
 def test_masks_made_elsewhere_are_attached(data_root):
-    import pickle
-
-    import rlemasklib
-
     recipe = noise_recipe(mask_key_components=2)
     make_crops(recipe)
     masks = {
@@ -347,3 +346,50 @@ def test_wrong_task_numbers(i, n, monkeypatch):
     monkeypatch.setenv('SLURM_ARRAY_TASK_COUNT', n)
     with pytest.raises(ValueError, match='SLURM_ARRAY_TASK_ID'):
         array_task()
+
+
+def test_mask_files_are_united_and_the_test_split_needs_none(data_root):
+    recipe = noise_recipe(
+        lambda i: read_noise_clip(i, split=TEST if i == 3 else TRAIN), mask_key_components=2
+    )
+    make_crops(recipe)
+    folder = data_root / 'noise_downscaled/masks'
+    folder.mkdir(parents=True)
+    masks = {i: rlemasklib.encode(np.eye(8 + i, dtype=np.uint8)) for i in range(N_CLIPS)}
+    for i in set(range(N_CLIPS)) - {3}:
+        with open(folder / f'{i}.pkl', 'wb') as f:
+            pickle.dump({f'clip{i}/{k:06d}.jpg': masks[i] for k in range(4)}, f)
+    pack(recipe)
+    examples = recipe.open().examples
+    sizes = [ex.load(load_image=False).mask['size'][0] for ex in examples[TRAIN]]
+    assert sizes == [8 + i for i in range(N_CLIPS) if i != 3 for _ in range(4)]
+    assert [ex.load(load_image=False).mask for ex in examples[TEST]] == [None] * 4
+
+
+def test_bone_lengths_without_train_examples():
+    recipe = noise_recipe(lambda i: read_noise_clip(i, split=VALID))
+    make_crops(recipe)
+    pack(recipe)
+    ds = recipe.open()
+    assert ds.train_bones is None
+    joints = [read_noise_clip(i).people[0].joints for i in range(N_CLIPS)]
+    expected = np.mean(np.linalg.norm(np.diff(joints, axis=2), axis=-1))
+    np.testing.assert_allclose(ds.trainval_bones, [expected], rtol=1e-5)
+
+
+def test_old_annotations_never_stand_beside_new_images(monkeypatch):
+    """Packing again and failing between the two archives leaves a dataset that is not packed."""
+    make_crops(noise_recipe())
+    pack(noise_recipe())
+    annotations_path, images_path = paths.packed_paths('noise')
+    close = archive.ArchiveWriter.close
+
+    def close_images_only(writer):
+        if writer.path == annotations_path:
+            raise ArchiveError(annotations_path, 'no space is left')
+        close(writer)
+
+    monkeypatch.setattr(archive.ArchiveWriter, 'close', close_images_only)
+    with pytest.raises(ArchiveError, match='no space'):
+        pack(noise_recipe())
+    assert os.path.exists(images_path) and not os.path.exists(annotations_path)

@@ -6,7 +6,7 @@ import tarfile
 
 import pytest
 
-from posepile.errors import PosePileError
+from posepile.errors import PosePileError, RawDataError
 from posepile.pipeline.fetch import fetch_dataset
 from posepile.registry import find_dataset
 
@@ -53,6 +53,39 @@ def test_test_archives_only_for_the_product_that_needs_them(served, empty_root):
     fetch_dataset(dataclasses.replace(served, groups=('trainval',)))
     assert (empty_root / 'aspset/data/trainval/videos').is_dir()
     assert not (empty_root / 'aspset/data/test').exists()
+
+
+def test_file_without_a_group_is_for_every_product(served, empty_root):
+    first, *_ = served.files
+    everyones = dataclasses.replace(first, group='')
+    fetch_dataset(dataclasses.replace(served, files=(everyones,), groups=('test',)))
+    assert (empty_root / 'aspset/data/splits.csv').exists()
+
+
+def test_single_file_with_other_content_is_told(served, empty_root):
+    """A file that is not unpacked is in place only if its checksum is right."""
+    single = dataclasses.replace(served.files[0], unpack=None, provides=None)
+    info = dataclasses.replace(served, files=(single,))
+    fetch_dataset(info)
+    path = empty_root / 'aspset' / single.path
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(RawDataError, match=path.name):
+        fetch_dataset(info)
+
+
+@pytest.mark.parametrize('is_there', [True, False])
+def test_file_that_only_a_person_can_get(served, empty_root, is_there):
+    manual = dataclasses.replace(served.files[0], url=None, unpack=None, provides=None)
+    info = dataclasses.replace(served, files=(manual,))
+    path = empty_root / 'aspset' / manual.path
+    if is_there:
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b'whatever it is')
+        fetch_dataset(info)
+        return
+    with pytest.raises(RawDataError, match='only you can get it') as e:
+        fetch_dataset(info)
+    assert str(path) in str(e.value) and info.homepage in str(e.value)
 
 
 def test_what_a_person_put_in_place_is_not_fetched(served, empty_root, server):
