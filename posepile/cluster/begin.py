@@ -4,6 +4,7 @@ import os
 import os.path as osp
 
 from posepile.cluster.force import check_step_names
+from posepile.cluster.lock import open_lock
 from posepile.cluster.resources import positive_int_from_env
 from posepile.cluster.step import make_executor
 from posepile.errors import OptionError, UnknownDatasetError
@@ -32,7 +33,7 @@ def begin(script, dataset, variant=None) -> str:
     positive_int_from_env('POSEPILE_TASKS')
     check_step_names(script)
     try:
-        os.makedirs(state_dir(product), exist_ok=True)
+        os.close(open_lock(product))
     except OSError as e:
-        raise OptionError(f'Cannot create the state folder {state_dir(product)}: {e}') from e
+        raise OptionError(f'Cannot write in the state folder {state_dir(product)}: {e}') from e
     return product

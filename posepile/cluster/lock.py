@@ -4,6 +4,7 @@ The lock is an ``flock`` on a file descriptor that ``main.sh`` opens and its ste
 free as soon as all of them have ended, however they ended. The file says who holds it.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -57,6 +58,22 @@ def acquire(dataset, fd, pids):
     # In place: a renamed file would no longer be the locked one.
     os.ftruncate(fd, 0)
     os.pwrite(fd, json.dumps(holder).encode(), 0)
+
+
+@contextlib.contextmanager
+def held(datasets):
+    """Hold the locks of these products for the length of a block, in this process.
+
+    Raises:
+        LockedError: if another run holds one of them.
+    """
+    with contextlib.ExitStack() as stack:
+        for dataset in sorted(datasets):  # everybody in the same order
+            fd = open_lock(dataset)
+            stack.callback(os.close, fd)
+            acquire(dataset, fd, [os.getpid()])
+            stack.callback(os.ftruncate, fd, 0)
+        yield
 
 
 def holder(dataset) -> dict | None:

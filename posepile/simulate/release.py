@@ -7,7 +7,9 @@ import os.path as osp
 import shutil
 
 from posepile import paths
+from posepile.cluster import lock
 from posepile.errors import OptionError
+from posepile.registry import read_dataset
 from posepile.simulate.origin import MARKER, simulation_arguments
 from posepile.simulate.truth import save_truth
 
@@ -27,8 +29,15 @@ def simulate_release(info, seed=0, size='tiny', markers=False, force=False) -> l
 
     Raises:
         OptionError: if other data is in the way.
+        LockedError: if a run works on one of the dataset's products.
     """
-    root = paths.check_data_root()
+    paths.check_data_root()
+    with lock.held(product.name for product in read_dataset(info.folder)):
+        return _simulate(info, seed, size, markers, force)
+
+
+def _simulate(info, seed, size, markers, force):
+    root = paths.data_root()
     simulator = importlib.import_module(f'{info.module}.simulate')
     made_with = dict(dataset=info.dataset, seed=seed, size=size, markers=markers)
     folders = simulator.RAW_FOLDERS

@@ -202,7 +202,7 @@ def _select(path, columns, prefix, order=''):
 
 @contextlib.contextmanager
 def explain_disk_errors(path):
-    """Turn 'no space left' in its various guises into an :class:`ArchiveError`."""
+    """Turn 'no space left' and 'not writable' in all guises into an :class:`ArchiveError`."""
     try:
         yield
     except OSError as e:
@@ -213,6 +213,14 @@ def explain_disk_errors(path):
         if not any(words in str(e) for words in ('full', 'disk I/O error')):
             raise
         raise _disk_full(path, e) from e
+    except RuntimeError as e:
+        if not isinstance(e.__cause__, sqlite3.Error):
+            raise
+        raise ArchiveError(
+            path,
+            f'cannot be opened for writing ({e.__cause__})',
+            'Check the permissions of the file and its folder, and that its disk is there.',
+        ) from e
 
 
 def _disk_full(path, e):

@@ -146,6 +146,16 @@ def test_simulate_never_replaces_real_data(data_root, capsys):
         main(['simulate', 'aspset', '--seed', '-1'])
 
 
+def test_simulate_leaves_a_running_pipeline_alone(data_root, capsys):
+    from posepile.cluster import lock
+
+    with lock.held(['aspset_test']):
+        assert main(['simulate', 'aspset']) == 1
+    assert 'aspset_test is being worked on by process' in capsys.readouterr().err
+    assert not (data_root / 'aspset').exists()
+    assert lock.holder('aspset_test') is None
+
+
 @pytest.mark.slow
 def test_simulated_data_all_the_way(data_root, capsys, monkeypatch):
     from posepile.ds.aspset.main import make_recipe

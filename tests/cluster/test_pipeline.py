@@ -263,6 +263,22 @@ def test_status_shows_failures(pipeline):
     assert content[0]['failures'][0]['log_tail'] == ['because']
 
 
+def test_more_than_a_variant_is_refused(pipeline):
+    pipeline.write_script('step crops -- WORK')
+    run = pipeline.bash('demo_small', 'crops')
+    assert run.status == 1
+    assert "at most one argument, a variant; given were ['demo_small', 'crops']" in run.stderr
+
+
+def test_state_folder_that_cannot_be_used(pipeline):
+    pipeline.write_script('step crops -- WORK')
+    (pipeline.data_root / '.posepile/demo/lock').mkdir(parents=True)
+    run = pipeline.bash()
+    assert run.status == 1
+    assert 'posepile: error: Cannot write in the state folder' in run.stderr
+    assert run.stderr.count('\n') == 1
+
+
 def test_step_without_begin(pipeline):
     pipeline.write_script()
     text = pipeline.script.read_text().replace('begin demo "$@"', 'step crops -- true')

@@ -186,6 +186,12 @@ def read_all(path):
         archive.read_file(path, key)
 
 
+@pytest.mark.skipif(not os.path.isdir('/proc/self'), reason='needs a folder without files')
+def test_where_nothing_can_be_written():
+    with pytest.raises(ArchiveError, match='opened for writing.*permissions'):
+        archive.ArchiveWriter('/proc/self/x.barecat')
+
+
 def test_missing_archive(tmp_path):
     with pytest.raises(ArchiveError, match='no such archive'):
         archive.open_reader(tmp_path / 'x.barecat')
