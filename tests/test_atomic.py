@@ -41,3 +41,17 @@ def test_nothing_is_left_where_the_name_is_taken_by_a_folder(tmp_path):
         with replacing(tmp_path / 'a') as partial, open(partial, 'w'):
             pass
     assert os.listdir(tmp_path) == ['a']
+
+
+def test_what_a_killed_process_left_is_overwritten(tmp_path):
+    path = tmp_path / 'a.json'
+    with replacing(path) as partial:
+        stale = partial
+        with open(partial, 'w') as f:
+            f.write('whole')
+    with open(stale, 'w') as f:
+        f.write('left by a process that was killed')
+    with replacing(path) as partial, open(partial, 'w') as f:
+        f.write('new')
+    assert path.read_text() == 'new'
+    assert os.listdir(tmp_path) == ['a.json']
