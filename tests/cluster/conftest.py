@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -125,7 +126,7 @@ class Pipeline:
 
     def write_script(self, *lines):
         """Lines of main.sh; ``WORK`` stands for the beginning of a worker's command."""
-        work = f'python {self.worker}'
+        work = f'python {shlex.quote(str(self.worker))}'
         head = [
             '#!/usr/bin/env bash',
             'source "$(dirname "${BASH_SOURCE[0]}")/../../functions.sh"',

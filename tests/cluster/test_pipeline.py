@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import sys
 from collections import Counter
@@ -102,7 +103,8 @@ def test_failed_step_stops_the_pipeline_and_tells_how_to_resume(pipeline):
     assert '--- to resume:\n    posepile run demo --jobs 1\n' in run.stderr
     assert pipeline.journal() == ['crops 0 start']
     direct = pipeline.bash()
-    assert f'--- to resume:\n    bash {pipeline.script}\n' in direct.stderr
+    script = shlex.quote(str(pipeline.script))
+    assert f'--- to resume:\n    bash {script}\n' in direct.stderr
 
     pipeline.path('repaired').touch()
     assert pipeline.bash().status == 0

@@ -14,6 +14,8 @@ import pytest
 from posepile.errors import ArchiveError
 from posepile.storage import archive
 
+#: What sorts beside the files below train/ without being one.
+OTHERS = ['trai', 'train-old/a', 'train.msgpack', 'train0']
 FILES = {f'train/x/{i:04d}.msgpack': bytes([i % 256]) * (i % 50) for i in range(300)}
 
 
@@ -67,13 +69,36 @@ def test_an_archive_is_one_for_barecat_itself(tmp_path):
 
 
 def test_reading(tmp_path):
-    path = write(tmp_path / 'x.barecat', {**FILES, 'train0': b'', 'trai': b'', 'val/y': b'v'})
+    path = write(tmp_path / 'x.barecat', {**FILES, **dict.fromkeys(OTHERS, b''), 'val/y': b'v'})
     assert archive.read_file(path, 'val/y') == b'v'
     assert list(archive.list_files(path, 'train')) == sorted(FILES)
     assert archive.count_files(path, 'train') == len(FILES)
     assert list(archive.list_files(path, 'test')) == []
     with pytest.raises(KeyError):
         archive.read_file(path, 'val/z')
+
+
+def test_leftovers_of_a_killed_process_do_not_matter(tmp_path):
+    """Killed while writing, and while the index was being rewritten."""
+    for name in 'ab':
+        (tmp_path / name).mkdir()
+    for suffix in ('', '-shard-00000', '-shard-00001', '-journal', '.index', '.index-journal'):
+        (tmp_path / f'a/x.barecat.partial{suffix}').write_bytes(b'half of it')
+    write(tmp_path / 'a/x.barecat')
+    write(tmp_path / 'b/x.barecat')
+    assert digests(tmp_path / 'a') == digests(tmp_path / 'b')
+
+
+def test_query_statistics_leave_no_trace(tmp_path):
+    """SQLite may gather them whenever it closes an index."""
+    for name in 'ab':
+        (tmp_path / name).mkdir()
+    write(tmp_path / 'a/x.barecat')
+    with archive.ArchiveWriter(tmp_path / 'b/x.barecat') as writer:
+        for key, data in FILES.items():
+            writer.add(key, data)
+        writer._barecat.index.conn.execute('ANALYZE')
+    assert digests(tmp_path / 'a') == digests(tmp_path / 'b')
 
 
 def test_a_file_cannot_be_added_twice(tmp_path):

@@ -91,6 +91,13 @@ def test_arrays_of_objects_are_refused():
         codec.pack(array)
 
 
+@pytest.mark.parametrize('dtype', ['<f4,<f4', '(2,)<f4', '<f4\n', 'f4', 'float32', '<f4[ns]'])
+def test_only_plainly_written_dtypes_are_read(dtype):
+    fields = {b'nd': True, b'type': dtype, b'kind': b'', b'shape': [1], b'data': bytes(8)}
+    with pytest.raises(ValueError, match='refused'):
+        codec.unpack(msgpack.packb(fields))
+
+
 def test_disguised_object_arrays_are_refused():
     for kind, dtype in ((b'', '|O'), (b'O', '<f8'), (b'V', '<f8'), (b'', 'V8'), (b'', 'O,O')):
         fields = {b'nd': True, b'type': dtype, b'kind': kind, b'shape': [1], b'data': bytes(8)}

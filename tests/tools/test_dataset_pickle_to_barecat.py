@@ -97,12 +97,13 @@ def old_dataset3d(classes, root):
         examples.append(
             with_attributes(
                 classes['Pose3DExample'],
-                image_path=f'{root}/./{new.image_path}' if i % 2 else new.image_path,
+                image_path=f'{root}/./{new.image_path}' if i % 2 else f'./{new.image_path}',
                 world_coords=new.world_coords,
                 bbox=new.bbox,
                 camera=old_camera(classes, new.camera),
                 mask=[new.mask] * (1 + i % 2) if i < 3 else None,
                 activity_name='walking',
+                scene_name='park',
             )
         )
     return with_attributes(
@@ -135,7 +136,17 @@ def test_old_3d_dataset(tmp_path, data_root, old_package, package, protocol):
         assert (example.mask is None) == (i == 3)
         if example.mask is not None:
             assert rlemasklib.iou([example.mask, expected.mask]) == 1
-        assert example.activity_name == 'walking'
+        assert (example.activity_name, example.scene_name) == ('walking', 'park')
+
+
+def test_examples_with_two_masks_are_refused(tmp_path, data_root, old_package):
+    saved = old_dataset3d(old_package('data'), data_root)
+    example = saved.examples[TRAIN][0]
+    example.mask = [example.mask[0], make_example(3)[0].mask]
+    path = tmp_path / 'old.pkl'
+    path.write_bytes(pickle.dumps(saved))
+    with pytest.raises(RawDataError, match='2 different masks'):
+        load_dataset_pickle(path)
 
 
 def test_pickles_are_datasets_by_their_name(data_root, old_package):
