@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import deltacamera
 import numpy as np
@@ -25,6 +26,7 @@ from posepile.storage import archive
 from posepile.storage.archive import read_file
 from posepile.util import TEST, TRAIN, VALID
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 N_CLIPS = 7
 CAMERA = deltacamera.Camera(
     intrinsic_matrix=[[300, 0, 160], [0, 300, 120], [0, 0, 1]], world_up=(0, -1, 0)
@@ -156,7 +158,10 @@ def test_killed_and_restarted_gives_the_same_bytes(delay, data_root, monkeypatch
     """
     for attempt in range(30):
         process = subprocess.Popen(
-            [sys.executable, '-c', textwrap.dedent(script)], stdout=subprocess.PIPE, text=True
+            [sys.executable, '-c', textwrap.dedent(script)],
+            cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         process.stdout.readline()
         try:
