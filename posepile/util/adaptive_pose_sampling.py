@@ -67,6 +67,7 @@ class AdaptivePoseSampler2:
         self.assume_nan_unchanged = assume_nan_unchanged
         self.buffer_size = int(buffer_size)
         self._buffer = None  # (capacity, J, D), grows up to buffer_size
+        self._last_kept = None  # (J, D)
         self._n_kept = 0
 
     def should_skip(self, pose) -> bool:
@@ -85,7 +86,7 @@ class AdaptivePoseSampler2:
         if not (self.check_validity or self.assume_nan_unchanged):
             return self._is_far_from_all_kept(pose, np.arange(len(pose)))
         valid = are_joints_valid(pose)
-        if np.any(valid & ~are_joints_valid(self._last_kept())):
+        if np.any(valid & ~are_joints_valid(self._last_kept)):
             return True
         return self._is_far_from_all_kept(pose, np.flatnonzero(valid))
 
@@ -116,18 +117,18 @@ class AdaptivePoseSampler2:
             return ~(distance >= self.thresh)
         return distance < self.thresh
 
-    def _last_kept(self):
-        return self._buffer[(self._n_kept - 1) % self.buffer_size]
-
     def _remember(self, pose):
+        pose = np.array(pose, np.float32)
         if self.assume_nan_unchanged and self._n_kept:
-            pose = np.where(np.isnan(pose), self._last_kept(), pose)
+            pose = np.where(np.isnan(pose), self._last_kept, pose)
+        self._last_kept = pose
         slot = self._n_kept % self.buffer_size
         if slot == len(self._buffer):
             n_more = min(max(slot, 1), self.buffer_size - slot)
             more = np.empty((n_more, *self._buffer.shape[1:]), np.float32)
             self._buffer = np.concatenate([self._buffer, more])
-        self._buffer[slot] = pose
+        # A joint with a NaN is missing, and here each of its coordinates tells.
+        self._buffer[slot] = np.where(are_joints_valid(pose)[:, np.newaxis], pose, np.nan)
         self._n_kept += 1
 
 

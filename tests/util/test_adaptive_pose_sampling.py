@@ -71,6 +71,13 @@ def test_unchanged_joints_are_compared_with_where_they_were_last_kept():
     assert decisions(AdaptivePoseSampler2(100, True, True, 50), poses) == 'KKSK'
 
 
+def test_joint_with_one_missing_coordinate_is_missing():
+    """However far its other coordinate is."""
+    poses = np.zeros((3, 2, 2))
+    poses[:, 0] = [(-60, N), (0, 0), (60, 80)]
+    assert decisions(AdaptivePoseSampler2(100, False, True, 2), poses) == 'KKS'
+
+
 def test_select_frames():
     kept = select_frames(golden_poses(), AdaptivePoseSampler2(100, True, True, 2))
     assert kept.tolist() == [0, 3, 8, 9] and kept.dtype == np.int64
