@@ -11,6 +11,7 @@ import pytest
 from posepile.datasets2d import Pose2DDataset, Pose2DExample
 from posepile.datasets3d import Pose3DDataset, Pose3DExample, get_joint_info
 from posepile.joint_info import JointInfo
+from posepile.storage import records
 from posepile.util import TEST, TRAIN, VALID
 
 SKELETON = JointInfo('pelv,lhip,rhip', 'pelv-lhip')
@@ -82,9 +83,12 @@ def test_importing_the_datasets_loads_no_deep_learning_framework():
 def test_dataset_in_memory():
     train = [example([[0, 0, 0], [100, 0, 0], [0, 0, 0]])]
     valid = [example([[0, 0, 0], [0, 300, 0], [0, 0, 0]])]
-    ds = Pose3DDataset(SKELETON, train, valid)
-    assert [ds.examples[s] for s in (TRAIN, VALID, TEST)] == [train, valid, []]
-    assert list(ds.iter_examples()) == train + valid
+    test = [example(np.ones((3, 3)))]
+    ds = Pose3DDataset(SKELETON, train, valid, test)
+    assert [ds.examples[s] for s in (TRAIN, VALID, TEST)] == [train, valid, test]
+    assert list(ds.iter_examples()) == train + valid + test
+    ds2d = Pose2DDataset(SKELETON, train, valid, test)
+    assert list(ds2d.iter_examples()) == train + valid + test
     # pelv-lhip was written; pelv-rhip is added as its mirror image.
     np.testing.assert_allclose(ds.train_bones, [100, 0], atol=1e-4)
     np.testing.assert_allclose(ds.trainval_bones, [200, 0], atol=1e-4)
@@ -148,7 +152,8 @@ def test_joint_info_is_memoised_and_needs_no_data(monkeypatch):
 @pytest.mark.parametrize(
     'module, names',
     {
-        'posepile.datasets2d': 'get_dataset Pose2DDatasetBarecat Pose2DExampleBarecat',
+        'posepile.datasets2d': 'get_dataset Pose2DDatasetBarecat Pose2DExampleBarecat '
+        'dict_to_example example_to_dict',
         'posepile.datasets3d': 'get_dataset get_dataset_cached get_compressed_dataset '
         'Pose3DDatasetBarecat Pose3DExampleBarecat dict_to_example example_to_dict',
         'posepile.ds.aspset.main': 'load_split load_boxes load_camera',
@@ -161,3 +166,10 @@ def test_modules_and_functions_by_name(module, names):
     module = importlib.import_module(module)
     for name in names.split():
         assert callable(getattr(module, name))
+
+
+@pytest.mark.parametrize('n_dims', [2, 3])
+def test_records_of_a_module_are_of_its_kind(n_dims):
+    module = importlib.import_module(f'posepile.datasets{n_dims}d')
+    assert module.dict_to_example is getattr(records, f'dict_to_example{n_dims}d')
+    assert module.example_to_dict is getattr(records, f'example{n_dims}d_to_dict')

@@ -16,6 +16,7 @@ from posepile.errors import ArchiveError, BadFileError
 from posepile.pipeline.crops import make_crop
 from posepile.pipeline.recipe import Recipe
 from posepile.raw.images import decode_image
+from posepile.simulate import fidelity
 from posepile.simulate.fidelity import Tolerances, check_product
 from posepile.simulate.markers import draw_markers
 from posepile.simulate.truth import TruePerson, save_truth
@@ -247,3 +248,19 @@ def test_no_truth(product):
     pack(product[0])
     with pytest.raises(BadFileError, match='posepile simulate d'):
         check_product('d')
+
+
+def test_rounding_excuses_only_what_float32_cannot_tell():
+    true = np.array([5000.0, 1e6])
+    errors = fidelity._beyond_rounding(np.float32(true + [0.25, 0.0625]), true)
+    np.testing.assert_allclose(errors, [0.25, 0])
+
+
+def test_people_in_one_image_are_numbered_as_in_the_archive():
+    people = [
+        TruePerson(path, TRAIN, np.zeros((1, 3)), np.ones(4), IMSHAPE)
+        for path in ('a.jpg', 'b.jpg', 'a.jpg')
+    ]
+    found = fidelity._by_record_path(people)
+    assert list(found) == [f'train/{name}.msgpack' for name in ('a.jpg_00', 'b.jpg_00', 'a.jpg_01')]
+    assert all(a is b for a, b in zip(found.values(), people, strict=True))

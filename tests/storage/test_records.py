@@ -92,6 +92,20 @@ def test_3d_round_trip(seed, missing, has_extras):
         assert loaded.activity_name == loaded.scene_name == 'unknown'
 
 
+@pytest.mark.parametrize('n_dims', [3, 2])
+def test_joint_with_one_missing_coordinate_is_missing(n_dims):
+    rng = np.random.default_rng(0)
+    coords = random_coords(rng, n_dims, missing=0)
+    coords[4, 1] = np.nan
+    make, kind = (Pose3DExample, '3d') if n_dims == 3 else (Pose2DExample, '2d')
+    example = make('x.jpg', coords, [1, 2, 3, 4], camera=random_camera(rng))
+    record, loaded = stored(example, kind)
+    assert len(record[f'joints{kind}']['rows']) == N_JOINTS - 1
+    coords[4] = np.nan
+    read = loaded.get_world_coords() if n_dims == 3 else loaded.coords
+    np.testing.assert_array_equal(read, coords)
+
+
 @given(SEEDS, MISSING, st.booleans())
 @settings(max_examples=40, deadline=None)
 def test_2d_round_trip(seed, missing, has_extras):

@@ -1,8 +1,10 @@
 """Whatever is wrong with a packed dataset is found, counted and named."""
 
+import contextlib
 import copy
 import json
 import os
+import sqlite3
 import zlib
 from types import SimpleNamespace
 
@@ -214,7 +216,8 @@ def test_images_that_do_not_decode(product):
     product.images['walkers/cam1/frame_000001.jpg'] = b'no image'
     product.write()
     assert product.check(deep=False).ok
-    assert product.check().problems['image'].count == 2
+    problems = product.check().problems
+    assert set(problems) == {'image'} and problems['image'].count == 2
 
 
 def test_other_formats_than_jpeg(product):
@@ -260,6 +263,7 @@ BAD_RECORDS = {
     'box empty': ('box', _with(['bbox'], np.float32([1, 2, 0, 4]))),
     'box of text': ('box', _with(['bbox'], np.array(list('abcd')))),
     'box off the image': ('box', _with(['bbox'], np.float32([401, 2, 50, 50]))),
+    'box above the image': ('box', _with(['bbox'], np.float32([1, -60, 50, 50]))),
     'joints 2d': ('joints', _with(['joints3d', 'rows'], np.ones((17, 2)))),
     'joints not finite': ('joints', _with(['joints3d', 'rows'], np.full((17, 3), np.nan))),
     'joints missing': ('joints', _with(['joints3d', 'rows'], np.ones((3, 3)))),
@@ -273,6 +277,7 @@ BAD_RECORDS = {
     'centre': ('camera', _with(['cam', 'loc'], NAN3)),
     'up': ('camera', _with(['cam', 'up'], np.zeros(3))),
     'focal length': ('camera', _with(['cam', 'intr'], np.zeros((2, 3)))),
+    'one focal length': ('camera', _with(['cam', 'intr'], np.eye(2, 3) * [1, -1, 1])),
     'intrinsics': ('camera', _with(['cam', 'intr'], np.ones((3, 3)))),
     'no intrinsics': ('camera', _with(['cam', 'intr'], None)),
     'lens': ('camera', _with(['cam', 'distcoef'], np.ones(15))),
@@ -334,6 +339,26 @@ def test_a_hand_behind_the_camera_is_no_problem(tmp_path):
     example = Pose3DExample(example.image_path, joints, example.bbox, camera)
     path = write_dataset(tmp_path, examples=[(TRAIN, example, image)])
     assert verify(path, str(tmp_path / 'images.barecat'), deep=True).ok
+
+
+def test_a_person_behind_the_camera_is_one_although_a_hand_is_before_it(tmp_path):
+    example, image = make_example(0)
+    camera = example.camera
+    joints = example.get_world_coords().copy()
+    joints[1:] = 2 * camera.t - joints[1:]
+    example = Pose3DExample(example.image_path, joints, example.bbox, camera)
+    path = write_dataset(tmp_path, examples=[(TRAIN, example, image)])
+    report = verify(path, str(tmp_path / 'images.barecat'), deep=True)
+    assert set(report.problems) == {'joints'}
+
+
+@pytest.mark.parametrize('column', ['offset', 'size'])
+def test_negative_positions_in_the_index(product, column):
+    product.write()
+    with contextlib.closing(sqlite3.connect(product.paths['annotations'])) as index:
+        index.execute(f'UPDATE files SET {column} = -5 WHERE path = ?', (KEY,))
+        index.commit()
+    assert 'shards' in product.check(deep=False).problems
 
 
 def test_report_as_plain_data(product):

@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -306,12 +307,16 @@ def test_unknown_skeleton_stops_even_when_skipping(data_dir, tmp_path, extension
         evaluate(data_dir, tmp_path, 'val', skip_missing=True)
 
 
-def test_missing_joint_is_named_by_frame(data_dir, tmp_path):
-    points = true_poses('0bbb-0001')
-    points[7, 3, 1] = np.nan
-    write_csv(tmp_path / '0bbb-0001-left.csv', points)
-    with pytest.raises(BadFileError, match='frame 7'):
-        evaluate(data_dir, tmp_path, 'val')
+@pytest.mark.parametrize('split, clip, frame', [('val', '0bbb-0001', 7), ('test', '0ccc-0001', 10)])
+def test_missing_joint_is_named_by_frame(data_dir, tmp_path, split, clip, frame):
+    """By its number in the file, also where only every fifth frame counts."""
+    write_predictions(tmp_path, [split], extension='csv')
+    points = true_poses(clip)
+    points[frame, 3, 1] = np.nan
+    view = next(view for of_clip, view in views_of(split) if of_clip == clip)
+    write_csv(tmp_path / f'{clip}-{view}.csv', points)
+    with pytest.raises(BadFileError, match=rf'frame {frame}\b'):
+        evaluate(data_dir, tmp_path, split)
 
 
 DAMAGED = {
@@ -348,6 +353,24 @@ def test_c3d_without_skeleton_is_refused(tmp_path):
     write_c3d(tmp_path / 'a.c3d', true_poses('0bbb-0001'), skeleton=None)
     with pytest.raises(BadFileError, match='SKEL'):
         read_poses(tmp_path / 'a.c3d')
+
+
+def test_ground_truth_needs_no_name_of_its_skeleton(data_dir, tmp_path):
+    root = tmp_path / 'data'
+    shutil.copytree(data_dir, root)
+    for path in root.rglob('*.c3d'):
+        write_c3d(path, true_poses(path.stem), skeleton=None)
+    folder = write_predictions(tmp_path / 'p', ['test'])
+    assert evaluate(root, folder).values == evaluate(data_dir, folder).values
+
+
+def test_csv_as_spreadsheets_write_it(tmp_path):
+    """With a byte order mark and carriage returns."""
+    points = true_poses('0bbb-0001')
+    path = tmp_path / 'a.csv'
+    write_csv(path, points)
+    path.write_bytes(b'\xef\xbb\xbf' + path.read_bytes())
+    np.testing.assert_allclose(read_poses(path).points, points)
 
 
 # ---- Search for predictions

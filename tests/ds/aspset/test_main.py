@@ -60,6 +60,7 @@ def test_splits_and_products(data_root):
 
     crop_all('aspset_test')
     with_test = get_dataset('aspset_test')
+    assert {ex.load(False).scene_name for ex in ds.examples[TRAIN]} == {'0aaa-left', '0aaa-mid'}
     frames = [ex.image_path[-10:] for ex in with_test.examples[TEST]]
     assert frames == ['000000.jpg', '000005.jpg', '000010.jpg']
 
