@@ -169,7 +169,7 @@ class Started:
     def __init__(self, command, env, cwd):
         self.process = subprocess.Popen(
             command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, start_new_session=True,
+            stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=_heed_interrupts,
         )  # fmt: skip
         self.pid = self.process.pid
 
@@ -181,6 +181,11 @@ class Started:
             raise
         self.status = self.process.returncode
         return self
+
+
+def _heed_interrupts():
+    # Shells have them ignored in what they start in the background, which may be this test run.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def wait_until(condition, what):
