@@ -16,7 +16,7 @@ import rlemasklib
 
 from posepile import paths
 from posepile.clips import Clip, Person, all_frames
-from posepile.errors import ArchiveError, RawDataError
+from posepile.errors import ArchiveError, BadFileError, RawDataError
 from posepile.joint_info import JointInfo
 from posepile.pipeline import shards
 from posepile.pipeline.pack import pack
@@ -398,3 +398,21 @@ def test_old_annotations_never_stand_beside_new_images(monkeypatch):
     with pytest.raises(ArchiveError, match='no space'):
         pack(noise_recipe())
     assert os.path.exists(images_path) and not os.path.exists(annotations_path)
+
+
+def test_masks_are_found_by_the_path_below_the_folder_of_the_crops(data_root):
+    recipe = noise_recipe(n_clips=1)
+    make_crops(recipe)
+    folder = data_root / 'noise_downscaled/masks'
+    folder.mkdir(parents=True)
+    mask = rlemasklib.encode(np.eye(8, dtype=np.uint8))
+    with open(folder / 'all.pkl', 'wb') as f:
+        pickle.dump({f'clip0/{k:06d}.jpg': mask for k in range(4)}, f)
+    pack(recipe)
+    found = recipe.open().examples[TRAIN][3].load(load_image=False).mask
+    np.testing.assert_array_equal(rlemasklib.decode(found), np.eye(8))
+
+    with open(folder / 'all.pkl', 'wb') as f:
+        pickle.dump([mask], f)
+    with pytest.raises(BadFileError, match='all.pkl.*dictionary'):
+        pack(recipe)

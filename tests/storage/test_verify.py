@@ -272,6 +272,8 @@ BAD_RECORDS = {
     'indices repeat': ('joints', _with(['joints3d', 'i_rows'], np.zeros(17, np.uint16))),
     'indices negative': ('joints', _with(['joints3d', 'i_rows'], np.arange(17) - 1)),
     'indices not whole': ('joints', _with(['joints3d', 'i_rows'], np.arange(17.0))),
+    'joints no map': ('joints', _with(['joints3d'], [1, 2])),
+    'fewer indices than rows': ('joints', _with(['joints3d', 'i_rows'], np.arange(3))),
     'camera turned away': ('joints', _turned_away),
     'rotation': ('camera', _with(['cam', 'rotvec_w2c'], NAN3)),
     'centre': ('camera', _with(['cam', 'loc'], NAN3)),
@@ -280,6 +282,7 @@ BAD_RECORDS = {
     'one focal length': ('camera', _with(['cam', 'intr'], np.eye(2, 3) * [1, -1, 1])),
     'intrinsics': ('camera', _with(['cam', 'intr'], np.ones((3, 3)))),
     'no intrinsics': ('camera', _with(['cam', 'intr'], None)),
+    'camera no map': ('camera', _with(['cam'], [1, 2])),
     'lens': ('camera', _with(['cam', 'distcoef'], np.ones(15))),
     'mask of another size': (
         'mask',
@@ -292,6 +295,8 @@ BAD_RECORDS = {
     ),
     'mask without size': ('mask', _with(['mask', 'size'], [3])),
     'parameters': ('parameters', _with(['parameters'], dict(type='smpl', pose=np.ones(7)))),
+    'parameters no map': ('parameters', _with(['parameters'], [1, 2])),
+    'parameters of no type': ('parameters', _with(['parameters'], dict(pose=np.ones(6)))),
     'parameters not finite': (
         'parameters',
         _with(['parameters'], dict(type='smpl', pose=np.ones(6), trans=NAN3)),

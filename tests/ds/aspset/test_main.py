@@ -9,6 +9,7 @@ from posepile.datasets3d import get_dataset, get_joint_info
 from posepile.ds.aspset import main
 from posepile.ds.aspset.main import load_boxes, load_camera, load_split, make_recipe
 from posepile.errors import ArchiveError, RawDataError, UnknownDatasetError
+from posepile.pipeline import stages
 from posepile.pipeline.pack import pack
 from posepile.pipeline.stages import make_crops
 from posepile.raw.c3d import read_c3d, write_c3d
@@ -204,3 +205,44 @@ def test_identity_of_a_clip_tells_all_about_it(data_root):
     clip = main.read_clip(identity)
     assert clip.crop_path.format(frame=7, person=0) == f'aspset_downscaled/{name}/000007.jpg'
     assert clip.people[0].joints.shape == (12, 17, 3)
+
+
+def run_stage(*arguments, monkeypatch, tmp_path):
+    """Run a stage as a task of a pipeline; returns the report that it leaves."""
+    path = tmp_path / 'task_report.json'
+    monkeypatch.setenv('POSEPILE_TASK_REPORT', str(path))
+    stages.main(make_recipe, list(arguments))
+    report = json.loads(path.read_text())
+    path.unlink()
+    return report
+
+
+def test_stages_of_the_command_line(data_root, tmp_path, monkeypatch, capsys):
+    (data_root / 'aspset/data/trainval/boxes/0bbb/0bbb-0001-right.csv').unlink()
+    crops = run_stage('crops', monkeypatch=monkeypatch, tmp_path=tmp_path)
+    assert (crops['clips'], crops['clips_failed'], len(crops['skipped'])) == (2, 1, 1)
+    assert 'frames_lost' not in crops and 'notes' not in crops  # what is nothing is not told
+    assert 'left out: trainval/videos/0bbb/0bbb-0001-right.mkv' in capsys.readouterr().out
+
+    packed = run_stage('pack', '--compact', monkeypatch=monkeypatch, tmp_path=tmp_path)
+    assert 'skipped' not in packed  # the crops have told it
+    assert (packed['crops'], packed['clips_failed']) == (crops['crops'], 1)
+    ds = get_dataset('aspset')
+    assert ds.metadata['posepile']['simulated'] is True
+    box = next(ds.iter_examples()).load(load_image=False).bbox
+    np.testing.assert_array_equal(box, np.round(box))
+
+
+def test_product_of_a_stage(data_root, monkeypatch, capsys):
+    """An option goes before the pipeline's variable, that before the dataset itself."""
+    monkeypatch.setenv('POSEPILE_DATASET', 'aspset_test')
+    stages.main(make_recipe, ['crops'])
+    assert '4 clips' in capsys.readouterr().out
+    stages.main(make_recipe, ['crops', '--name', 'aspset'])
+    assert '3 clips' in capsys.readouterr().out
+    monkeypatch.delenv('POSEPILE_DATASET')
+    stages.main(make_recipe, ['crops'])
+    assert '3 clips' in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        stages.main(make_recipe, ['crops', '--name', 'coco'])
+    assert 'aspset, aspset_test' in capsys.readouterr().err
