@@ -36,7 +36,7 @@ def test_product_equals_the_truth(info, simulated_root, monkeypatch):
     assert {SPLIT_NAMES[split] for split in recipe.splits} == set(info.splits)
     for i in range(3):
         make_crops(recipe, i, 3)
-    pack(recipe)
+    pack(recipe, simulated=True)
 
     report = check_product(info.name)
     # Joints 0.01 mm, projection 0.05 px, boxes 0.5 px, markers in the pixels 1 px,
@@ -47,6 +47,7 @@ def test_product_equals_the_truth(info, simulated_root, monkeypatch):
         assert report.markers_sought > 2 * report.examples
 
     ds = recipe.open()
+    assert ds.metadata['posepile']['simulated'] is True
     assert isinstance(ds, Pose3DDataset if info.kind == '3d' else Pose2DDataset)
     assert ds.joint_info.names == recipe.joint_info.names
     assert not verify(*paths.packed_paths(info.name), deep=True).problems

@@ -21,7 +21,7 @@ def simulated_root(tmp_path_factory):
             recipe = make_recipe(name)
             report = make_crops(recipe)
             assert report.skipped == []
-            pack(recipe)
+            pack(recipe, simulated=True)
     return root
 
 
