@@ -345,3 +345,17 @@ def test_long_lists_of_a_report_are_cut_short_for_people(pipeline, step, capfd):
     assert 'skipped: clip 4 is damaged' in told and 'clip 5' not in told
     assert 'skipped: 3 more, in the logs of the tasks' in told
     assert step_report('crops') == {'skipped': lines}
+
+
+def test_reset_that_was_cut_short_is_completed_at_the_next_start(pipeline, step):
+    """It wrote that the step is to begin anew, and died before it deleted anything."""
+    assert step('crops', '--tasks', '2') == 0
+    results = pipeline.state_dir('crops') / 'shards'
+    results.mkdir()
+    (results / 'of old').touch()
+    StepState('demo', 'crops').write({'n_tasks': None, 'forced': True, 'position': 1})
+    assert step('crops', '--tasks', '1') == 0
+    assert not results.exists()
+    assert [mark['state'] for mark in StepState('demo', 'crops').marks()] == ['done']
+    assert not (pipeline.state_dir('crops') / '00001.json').exists()
+    assert len(pipeline.journal()) == 2 * (2 + 1)
