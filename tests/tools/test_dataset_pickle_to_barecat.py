@@ -85,7 +85,7 @@ def old_camera(classes, camera):
         t=np.array(camera.t),
         intrinsic_matrix=np.array(camera.intrinsic_matrix),
         distortion_coeffs=None,
-        world_up=np.array(camera.world_up),
+        world_up=np.array([0, -1, 0]),
     )
 
 
@@ -156,6 +156,9 @@ def test_pickles_are_datasets_by_their_name(data_root, old_package):
     dataset = get_dataset('old.pkl')
     assert dataset.joint_info == JOINT_INFO == get_joint_info('old.pkl')
     assert [len(dataset.examples[s]) for s in (TRAIN, VALID, TEST)] == [3, 0, 1]
+    for i, example in enumerate(dataset.iter_examples()):
+        assert example.image_path == make_example(i)[0].image_path  # relative and normalised
+        np.testing.assert_array_equal(example.camera.world_up, [0, -1, 0])
 
 
 def todays_dataset(kind):
