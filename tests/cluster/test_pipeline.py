@@ -103,8 +103,8 @@ def test_failed_step_stops_the_pipeline_and_tells_how_to_resume(pipeline):
     assert '--- to resume:\n    posepile run demo --jobs 1\n' in run.stderr
     assert pipeline.journal() == ['crops 0 start']
     direct = pipeline.bash()
-    script = shlex.quote(str(pipeline.script))
-    assert f'--- to resume:\n    bash {script}\n' in direct.stderr
+    command = direct.stderr.partition('--- to resume:\n')[2].splitlines()[0]
+    assert shlex.split(command) == ['bash', str(pipeline.script)]
 
     pipeline.path('repaired').touch()
     assert pipeline.bash().status == 0

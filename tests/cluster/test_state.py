@@ -5,7 +5,7 @@ import os
 import pytest
 
 from posepile.cluster import local, process, recovery, resources
-from posepile.cluster.overview import INTERRUPTED, step_summary
+from posepile.cluster.overview import INTERRUPTED, remarks, step_summary
 from posepile.cluster.state import DONE, FAILED, PENDING, RUNNING, StepState, steps_of
 from posepile.cluster.step import StepRequest
 
@@ -54,6 +54,15 @@ def test_summary(make_state, marks, expected):
     assert summary['state'] == expected
     assert (summary['tasks'], summary['done']) == (len(marks), marks.count(ENDED))
     assert summary['task_seconds'] == 1.5 * marks.count(ENDED)
+
+
+def test_remarks_name_the_first_few_and_count_the_others():
+    assert remarks({'crops': 3, 'skipped': ['a', 'a', 'b']}, most=2) == ['skipped: a', 'skipped: b']
+    assert remarks({'skipped': ['a', 'a', 'b', 'c']}, most=2) == [
+        'skipped: a',
+        'skipped: b',
+        'skipped: 1 more, in the logs of the tasks',
+    ]
 
 
 def test_steps_stand_in_the_order_of_the_script(make_state):
