@@ -61,3 +61,10 @@ def test_mask_follows_the_image(lens):
     center = np.argwhere(mask).mean(0)[::-1]
     np.testing.assert_allclose(center, crop.points([[420, 390]])[0], atol=0.3)
     np.testing.assert_array_equal(mask, rlemasklib.decode(warp_mask(disc * 255, crop)))
+
+
+@pytest.mark.parametrize('corner', [(-500, -400), (1500, 1400), (-500, 1400)])
+def test_crop_that_shows_nothing_of_the_image_is_black(photograph, corner):
+    crop = plan_crop(None, [*corner, 50, 60], photograph.shape[:2], extreme_perspective=True)
+    warped = warp_image(photograph, crop)
+    assert warped.shape == (*crop.imshape, 3) and not warped.any()

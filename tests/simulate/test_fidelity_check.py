@@ -264,3 +264,12 @@ def test_people_in_one_image_are_numbered_as_in_the_archive():
     found = fidelity._by_record_path(people)
     assert list(found) == [f'train/{name}.msgpack' for name in ('a.jpg_00', 'b.jpg_00', 'a.jpg_01')]
     assert all(a is b for a, b in zip(found.values(), people, strict=True))
+
+
+def test_overlap_of_masks_least_and_on_average():
+    report = fidelity.FidelityReport('x', '3d')
+    for iou, where in [(1.0, 'a'), (0.5, 'b'), (0.9, 'c')]:
+        report.note_mask_iou(iou, where)
+        assert report.where['mask_iou'] == ('a' if where == 'a' else 'b')
+    assert (report.masks, report.mask_iou_min) == (3, 0.5)
+    assert report.mask_iou_mean == pytest.approx(0.8)

@@ -101,6 +101,18 @@ def test_query_statistics_leave_no_trace(tmp_path):
     assert digests(tmp_path / 'a') == digests(tmp_path / 'b')
 
 
+def test_listing_is_sorted_whatever_the_order_of_adding(tmp_path):
+    path = write(tmp_path / 'x.barecat', dict(reversed(FILES.items())))
+    assert list(archive.list_files(path, 'train')) == sorted(FILES)
+
+
+def test_shards_of_a_larger_predecessor_are_removed(tmp_path):
+    path = write(tmp_path / 'x.barecat')
+    (tmp_path / 'x.barecat-shard-00001').write_bytes(b'more')
+    write(path)
+    assert set(digests(tmp_path)) == {'x.barecat', 'x.barecat-shard-00000'}
+
+
 def test_a_file_cannot_be_added_twice(tmp_path):
     with pytest.raises(FileExistsError), archive.ArchiveWriter(tmp_path / 'x.barecat') as writer:
         writer.add('a', b'1')

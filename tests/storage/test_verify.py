@@ -372,3 +372,18 @@ def test_report_as_plain_data(product):
     content = json.loads(json.dumps(product.check().as_dict()))
     assert content['ok'] is False and content['deep'] is True
     assert content['problems'][0]['check'] == 'box' and content['problems'][0]['count'] == 1
+
+
+@pytest.mark.parametrize('name', ['annotations', 'images'])
+def test_last_byte_of_a_shard_is_missing(product, name):
+    product.write()
+    path = f'{product.paths[name]}-shard-00000'
+    os.truncate(path, os.path.getsize(path) - 1)
+    [problem] = product.check(deep=False).problems.values()
+    assert problem.check == 'shards' and '1 bytes too short' in problem.instances[0]
+
+
+def test_more_than_a_hundred_people_in_an_image(product):
+    product.annotations[KEY.replace('_00.msgpack', '_100.msgpack')] = product.annotations[KEY]
+    product.write()
+    assert set(product.check().problems) == {'counts'}

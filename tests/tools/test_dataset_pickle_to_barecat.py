@@ -22,6 +22,9 @@ from posepile.util import TEST, TRAIN, VALID
 from posepile.util.sparse_coords import SparseCoords
 from tests.storage.packed_samples import JOINT_INFO, make_example
 
+#: Distortion of the cameras of old datasets.
+LENS = np.float32([-0.1, 0.02, 0.001, 0, 0])
+
 
 @pytest.fixture
 def data_root(tmp_path, monkeypatch):
@@ -84,7 +87,7 @@ def old_camera(classes, camera):
         R=np.array(camera.R),
         t=np.array(camera.t),
         intrinsic_matrix=np.array(camera.intrinsic_matrix),
-        distortion_coeffs=None,
+        distortion_coeffs=LENS,
         world_up=np.array([0, -1, 0]),
     )
 
@@ -159,6 +162,7 @@ def test_pickles_are_datasets_by_their_name(data_root, old_package):
     for i, example in enumerate(dataset.iter_examples()):
         assert example.image_path == make_example(i)[0].image_path  # relative and normalised
         np.testing.assert_array_equal(example.camera.world_up, [0, -1, 0])
+        np.testing.assert_array_equal(example.camera.get_distortion_coeffs(), LENS)
 
 
 def todays_dataset(kind):

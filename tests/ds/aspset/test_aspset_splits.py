@@ -54,3 +54,8 @@ def test_missing_and_binary_files(tmp_path):
     (tmp_path / 'splits.csv').write_bytes(b'\xff\xfe\x00\x81')
     with pytest.raises(RawDataError):
         load_split(tmp_path / 'splits.csv')
+
+
+def test_byte_order_mark_is_no_part_of_a_name(tmp_path):
+    path = write(tmp_path, '\ufeffa,1,test,mid\n')
+    assert [clip.subject for clip in load_clips(path)] == ['a']

@@ -373,6 +373,11 @@ def test_csv_as_spreadsheets_write_it(tmp_path):
     np.testing.assert_allclose(read_poses(path).points, points)
 
 
+def test_extensions_may_be_in_capitals(tmp_path):
+    write_json(tmp_path / 'a.JSON', true_poses('0bbb-0001'))
+    assert len(read_poses(tmp_path / 'a.JSON').points) == N_FRAMES['0bbb-0001']
+
+
 # ---- Search for predictions
 
 

@@ -1,9 +1,11 @@
 """ASPset's reader: sane values of the release, splits, and every kind of bad input."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
+import rlemasklib
 
 from posepile.datasets3d import get_dataset, get_joint_info
 from posepile.ds.aspset import main
@@ -246,3 +248,18 @@ def test_product_of_a_stage(data_root, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         stages.main(make_recipe, ['crops', '--name', 'coco'])
     assert 'aspset, aspset_test' in capsys.readouterr().err
+
+
+def test_masks_are_named_by_the_path_of_the_raw_video(data_root):
+    recipe = make_recipe()
+    make_crops(recipe)
+    mask = rlemasklib.encode(np.eye(8, dtype=np.uint8))
+    video = 'trainval/videos/{0}/{0}-{1}.mkv'
+    videos = [video.format(*v) for v in (('0aaa', '0001-left'), ('0aaa', '0002-mid'))]
+    videos.append(video.format('0bbb', '0001-right'))
+    masks = {f'{video}/{i:06d}.jpg': mask for video in videos for i in range(12)}
+    folder = data_root / 'aspset_downscaled/masks'
+    folder.mkdir(parents=True)
+    (folder / 'masks.pkl').write_bytes(pickle.dumps(masks))
+    pack(recipe)
+    assert all(ex.load(False).mask is not None for ex in get_dataset('aspset').iter_examples())
