@@ -27,6 +27,9 @@ _REMEDY = 'Delete it and get it again from the raw release.'
 #: follow to whatever file or address they name.
 _FORMATS = 'asf,avi,dv,flv,h264,hevc,ivf,m4v,matroska,mov,mpeg,mpegts,mpegvideo,mxf,ogg'
 
+#: Titles in unknown encodings are no reason to refuse a video. PyAV 19 needs not be told.
+_LENIENT_METADATA = {'metadata_errors': 'replace'} if int(av.__version__.split('.')[0]) < 19 else {}
+
 
 class VideoFrames:
     """A video file as a :class:`posepile.raw.frames.FrameSource`.
@@ -113,7 +116,7 @@ class VideoFrames:
             container = av.open(
                 'file:' + osp.abspath(self.path),
                 container_options={'protocol_whitelist': 'file', 'format_whitelist': _FORMATS},
-                metadata_errors='replace',
+                **_LENIENT_METADATA,
             )
         except av.FFmpegError as e:
             raise RawDataError(self.path, f'is no video, or a damaged one ({e})', _REMEDY) from e
