@@ -2,7 +2,7 @@
 # Sourced by the other scripts: makes the virtual environment .venv in the repository root and
 # installs PosePile in it. Does nothing if that has been done since setup.py last changed.
 #
-# POSEPILE_PYTHON   interpreter to make it with (default: the newest of python3.13 ... python3)
+# POSEPILE_PYTHON   interpreter to make it with (default: python3 if new enough, else a newer one)
 # POSEPILE_VENV     where to make it (default: .venv)
 
 set -euo pipefail
@@ -24,14 +24,15 @@ find_python() {
 }
 
 install_posepile() {
-    local wanted done_mark
+    local wanted done_mark python
     wanted=$(cksum <setup.py)
     done_mark="$VENV/posepile-installed"
     if [[ -f $done_mark && $(<"$done_mark") == "$wanted" ]]; then
         return
     fi
+    python=$(find_python)
     echo "Installing PosePile in $VENV (a few minutes the first time) ..."
-    "$(find_python)" -m venv "$VENV"
+    "$python" -m venv "$VENV"
     "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --editable '.[test]'
     if ! "$VENV/bin/python" -c 'import cv2' 2>/dev/null; then
         # The usual build of OpenCV needs the system's window and OpenGL libraries, this one none.
