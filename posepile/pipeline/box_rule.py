@@ -10,6 +10,11 @@ from posepile.util.boxes import as_boxes, is_box, long_sides, short_sides
 _RELATIONS = {'>': operator.gt, '>=': operator.ge, '<': operator.lt, '<=': operator.le}
 
 
+def _check_is_one_of(name, value, choices):
+    if value not in choices:
+        raise ValueError(f'{name} must be one of {", ".join(choices)}, not {value!r}')
+
+
 @dataclass(frozen=True)
 class Limit:
     """A condition on a number, such as ``Limit('>=', 0.5)``. NaN never meets it."""
@@ -107,8 +112,3 @@ def scores_of(detections):
     if len(detections) and detections.shape[1] < 5:
         raise ValueError('the rule looks at scores, but the detections have four columns only')
     return detections[:, 4] if len(detections) else np.zeros(0)
-
-
-def _check_is_one_of(name, value, choices):
-    if value not in choices:
-        raise ValueError(f'{name} must be one of {", ".join(choices)}, not {value!r}')

@@ -3,7 +3,8 @@
 People have boxes *of their own*, made from their joints, from a mask or given in the release
 (:mod:`posepile.util.boxes`). They are loose or cut off where clothes, hair or hidden limbs are
 concerned, so most datasets prefer what a person detector found in the image. How the two are
-brought together differs from one release to the next and is declared as a :class:`~posepile.pipeline.box_rule.BoxRule`::
+brought together differs from one release to the next and is declared as a
+:class:`~posepile.pipeline.box_rule.BoxRule`::
 
     rule = BoxRule(iou=Limit('>', 0.1), area_ratio=Limit('<', 2))
     own_boxes = joint_boxes(points, 1.25, where=depths > 0)
@@ -119,34 +120,28 @@ def person_boxes(
             f'{np.shape(ious)}'
         )
     ious = np.nan_to_num(ious)
-    has_own = is_box(own)
     usable = rule.eligible(detections)
-    partners = np.full(len(own), -1)
-    if usable.size:
-        rows = np.flatnonzero(has_own)
-        chosen = _pair(rule.pairing, ious[np.ix_(rows, usable)], detections[usable])
-        partners[rows] = np.where(chosen >= 0, usable[chosen], -1)
-
+    partners = _partners(rule, own, detections, usable, ious)
     is_paired = partners >= 0
     found, overlaps = np.full(own.shape, np.nan), np.full(len(own), np.nan)
     found[is_paired] = detections[partners[is_paired], :4]
     overlaps[is_paired] = ious[is_paired, partners[is_paired]]
-    boxes = hulls(own, found) if rule.hull else found
+    union = hulls(own, found)
 
     fates = np.full(len(own), Fate.DETECTION, np.uint8)
     fates[~_is_in_proportion(rule, own, found)] = Fate.WRONG_PROPORTIONS
-    judged = areas(own) / areas(hulls(own, found)) if rule.iou_of_hull else overlaps
+    judged = areas(own) / areas(union) if rule.iou_of_hull else overlaps
     fates[~is_paired | ~meets(rule.iou, judged)] = Fate.NO_MATCHING_DETECTION
     if not usable.size:
         fates[:] = Fate.NO_DETECTIONS
     fallback = rule.if_unmatched if usable.size else rule.if_no_detections
     if fallback == 'own':
         fates[fates != Fate.DETECTION] = Fate.OWN_BOX
-    fates[~has_own] = Fate.NO_OWN_BOX
+    fates[~is_box(own)] = Fate.NO_OWN_BOX
 
-    boxes = np.where((fates == Fate.OWN_BOX)[:, np.newaxis], own, boxes)
-    is_detection = fates == Fate.DETECTION
-    result = PersonBoxes(boxes, np.where(is_detection, partners, -1), overlaps, fates)
+    is_own = fates == Fate.OWN_BOX
+    boxes = np.where(is_own[:, np.newaxis], own, union if rule.hull else found)
+    result = PersonBoxes(boxes, np.where(is_own, -1, partners), overlaps, fates)
     return _inspected(result._drop(fates > Fate.OWN_BOX, fates), rule, joints, imshape)
 
 
@@ -190,12 +185,21 @@ def person_boxes_of_frames(
     )
 
 
-def _pair(pairing, ious, detections):
-    if pairing == 'one_to_one':
-        return best_assignment(ious)
-    if pairing == 'best_overlap':
-        return np.argmax(ious, axis=1)
-    return np.full(len(ious), np.argmax(np.nan_to_num(scores_of(detections), nan=-np.inf)))
+def _partners(rule, own, detections, usable, ious):
+    """(P,) index of the detection that each person is paired with, -1 for none."""
+    partners = np.full(len(own), -1)
+    if usable.size == 0:
+        return partners
+    rows = np.flatnonzero(is_box(own))
+    ious = ious[np.ix_(rows, usable)]
+    if rule.pairing == 'one_to_one':
+        chosen = best_assignment(ious)
+    elif rule.pairing == 'best_overlap':
+        chosen = np.argmax(ious, axis=1)
+    else:
+        chosen = np.argmax(np.nan_to_num(scores_of(detections)[usable], nan=-np.inf))
+    partners[rows] = np.where(chosen >= 0, usable[chosen], -1)
+    return partners
 
 
 def _is_in_proportion(rule, own, found):

@@ -3,11 +3,13 @@ import itertools
 import boxlib
 import numpy as np
 import pytest
+import rlemasklib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posepile.util.matching import iou_matrix, match_boxes
+from posepile.util.matching import best_assignment, iou_matrix, mask_iou_matrix, match_boxes
 
+NAN = np.nan
 boxes = st.lists(
     st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)),
     max_size=4,
@@ -64,3 +66,40 @@ def test_missing_and_empty_boxes_match_nothing():
     a = [[np.nan] * 4, [0, 0, 0, 0], [0, 0, 5, 5]]
     i_a, i_b = match_boxes(a, [[0, 0, 0, 0], [0, 0, 5, 5]])
     assert (i_a.tolist(), i_b.tolist()) == ([2], [1])
+
+
+def test_assignment_gives_every_row_or_column_a_partner():
+    assert best_assignment(np.array([[5, 4], [4, 0], [0, 1]])).tolist() == [1, 0, -1]
+    assert best_assignment(np.array([[5, 4, 0], [4, 0, 0]])).tolist() == [1, 0]
+    assert best_assignment(np.zeros((2, 0))).tolist() == [-1, -1]
+    assert best_assignment(np.zeros((0, 2))).tolist() == []
+
+
+def test_masks_overlap_filled_boxes():
+    mask = np.zeros((10, 20), np.uint8)
+    mask[2:6, 4:8] = 255
+    boxes = [
+        [4, 2, 4, 4, 0.9],  # exactly the mask
+        [4, 2, 4, 8],  # 32 pixels, 16 in common
+        [-3, -5, 9, 11],  # columns 0..5 and rows 0..5 are in the image: 36 pixels, 8 in common
+        [3.5, 1.5, 4, 4],  # its pixel centres are those of [4, 2, 4, 4]
+        [15, 0, 3, 3],
+        [NAN, 0, 5, 5],
+    ]
+    expected = [1, 0.5, 8 / 44, 1, 0, 0]
+    boxes = np.array([(*b, 0)[:5] for b in boxes])
+    rle = rlemasklib.encode(mask // 255)
+    np.testing.assert_allclose(mask_iou_matrix([mask, rle], boxes), [expected, expected])
+    assert mask_iou_matrix([np.zeros((5, 5))], [[0, 0, 0, 0], [0, 0, 2, 2]]).tolist() == [[0, 0]]
+    assert mask_iou_matrix([mask], []).shape == (1, 0)
+    assert mask_iou_matrix([], boxes).shape == (0, 6)
+
+
+@settings(deadline=None)
+@given(boxes, boxes)
+def test_rectangular_masks_overlap_like_boxes(a, b):
+    masks = []
+    for left, top, width, height in a:
+        masks.append(np.zeros((18, 18), bool))
+        masks[-1][top : top + height, left : left + width] = True
+    np.testing.assert_allclose(mask_iou_matrix(masks, b), iou_matrix(a, b))
