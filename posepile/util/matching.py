@@ -89,15 +89,16 @@ def match_boxes(boxes_a, boxes_b, min_iou=0.0, *, inclusive=True):
 
 def _mask_ious(mask, edges):
     """IoU of one mask with boxes of the given (2, B, 2) first and past-the-end pixels."""
+    import cv2
+
     if isinstance(mask, dict):
         import rlemasklib
 
         mask = rlemasklib.decode(mask)
-    # Number of foreground pixels above and left of each grid point.
-    counts = np.zeros(np.add(mask.shape, 1), np.int64)
-    np.cumsum(np.asarray(mask) != 0, axis=0, out=counts[1:, 1:])
-    np.cumsum(counts, axis=1, out=counts)
-    x, y = np.moveaxis(np.clip(edges, 0, mask.shape[::-1]).astype(int), -1, 0)
+    is_foreground = np.asarray(mask) != 0
+    # Number of foreground pixels above and left of each corner of a pixel.
+    counts = cv2.integral(is_foreground.view(np.uint8))
+    x, y = np.moveaxis(np.clip(edges, 0, is_foreground.shape[::-1]).astype(int), -1, 0)
     intersection = counts[y[1], x[1]] - counts[y[0], x[1]] - counts[y[1], x[0]] + counts[y[0], x[0]]
     filled = (x[1] - x[0]) * (y[1] - y[0])
     return _ratio(intersection, counts[-1, -1] + filled - intersection)

@@ -254,6 +254,7 @@ def test_small_detections_take_no_part_in_the_assignment():
         detection_long_side=Limit('>', 60), iou=Limit('>', 0.4),
     )  # fmt: skip
     assert rule.eligible(detections).tolist() == [1]
+    assert rule.eligible([[0, 0, 30, 99, 1], [0, 0, 31, 61, 1], [0, 0, 60, 60, 1]]).tolist() == [1]
     result = person_boxes(own, detections, rule)
     assert result.detections.tolist() == [1, -1]  # IoU 30/70 with both, the first comes first
     assert result.counts() == {Fate.DETECTION: 1, Fate.NO_MATCHING_DETECTION: 1}
@@ -309,8 +310,33 @@ def test_people_without_a_box_of_their_own_get_none_and_take_none():
         result = person_boxes(own, [moved(0)], rule)
         fates = [Fate(f).name for f in result.fates]
         assert fates == ['NO_OWN_BOX', 'NO_OWN_BOX', 'DETECTION', 'NO_OWN_BOX']
+        # Nor do they keep a detection from others where any will do.
+        result = person_boxes([[NAN] * 4, OWN], [moved(50)], BoxRule(pairing, iou=None))
+        assert result.detections.tolist() == [-1, 0]
         fates = [Fate(f) for f in person_boxes(own, [], rule).fates]
         assert [f == Fate.NO_OWN_BOX for f in fates] == [True, True, False, True]
+
+
+def test_left_over_people_have_no_detection_even_where_any_will_do():
+    result = person_boxes([OWN, moved(50)[:4]], [moved(52)], BoxRule(iou=None))
+    assert result.detections.tolist() == [-1, 0]
+    assert result.fates.tolist() == [Fate.NO_MATCHING_DETECTION, Fate.DETECTION]
+
+
+@pytest.mark.parametrize('pairing', ['one_to_one', 'best_overlap', 'best_score'])
+def test_detections_keep_their_numbers_when_others_do_not_count(pairing):
+    rule = BoxRule(pairing, detection_score=Limit('>', 0.5))
+    detections = [moved(100), moved(0, 0.5), moved(9, 0.6), moved(1, 0.95), moved(0, 0.1)]
+    result = person_boxes([OWN], detections, rule)
+    assert rule.eligible(detections).tolist() == [0, 2, 3]
+    assert result.detections.tolist() == [3]
+    assert result.boxes.tolist() == [moved(1)[:4]]
+
+
+@pytest.mark.parametrize('pairing', ['one_to_one', 'best_overlap'])
+def test_an_overlap_that_is_not_a_number_is_none(pairing):
+    result = person_boxes([OWN], [OWN, moved(2)[:4]], BoxRule(pairing), ious=[[NAN, 0.3]])
+    assert (result.detections.tolist(), result.ious.tolist()) == ([1], [0.3])
 
 
 def test_unusable_detections_are_not_there():
@@ -318,6 +344,8 @@ def test_unusable_detections_are_not_there():
     assert one(BoxRule(iou=None), OWN, detections) == (None, 'NO_DETECTIONS')
     result = person_boxes([OWN], [*detections, moved(2)], BoxRule(pairing='best_score'))
     assert result.detections.tolist() == [3]
+    result = person_boxes([OWN], [moved(2, NAN), moved(1, 0.1)], BoxRule(pairing='best_score'))
+    assert result.detections.tolist() == [1]
 
 
 def test_detections_in_mirrored_images():

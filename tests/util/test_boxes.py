@@ -64,7 +64,7 @@ def test_joint_boxes():
     np.testing.assert_allclose(boxes, [[5, 10, 30, 60], [5, 10, 30, 60], [NAN] * 4])
     np.testing.assert_allclose(bx.joint_boxes(points[1]), [10, 20, 890, 880])
     assert np.isnan(bx.joint_boxes(points, min_joints=3)).all(axis=1).tolist() == [1, 0, 1]
-    assert np.isnan(bx.joint_boxes(np.zeros((2, 0, 2)))).all()
+    assert np.isnan(bx.joint_boxes(np.zeros((2, 0, 2)), min_joints=0)).all()
 
 
 @given(arrays(np.float64, (3, 4, 2), elements=pixels), st.booleans())
