@@ -1,4 +1,4 @@
-"""How the programs of this package end: with an exit status and, where it is not 0, one line."""
+"""How the programs of this package start and end: with their share of the work, and a status."""
 
 import contextlib
 import errno
@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 
-from posepile.errors import PosePileError
+from posepile.errors import OptionError, PosePileError
 
 _REMEDIES = {
     errno.EACCES: 'Change its permissions or choose another place.',
@@ -42,6 +42,22 @@ def run_program(function, *args) -> int:
         if e.errno is None:
             raise
         return _fail(_explain(e))
+
+
+def array_task():
+    """(index, count) of this task from the Slurm variables; (0, 1) where they are not set.
+
+    Raises:
+        OptionError: if they are no numbers, or the index is not below the count.
+    """
+    texts = [os.environ.get(f'SLURM_ARRAY_TASK_{key}') for key in ('ID', 'COUNT')]
+    i, n = (default if text is None else text for text, default in zip(texts, '01', strict=True))
+    if not (i.isdecimal() and n.isdecimal() and int(i) < int(n)):
+        raise OptionError(
+            f'SLURM_ARRAY_TASK_ID={i} of SLURM_ARRAY_TASK_COUNT={n} is no task. The index must be '
+            'a number from 0 to count - 1.'
+        )
+    return int(i), int(n)
 
 
 def _explain(e):

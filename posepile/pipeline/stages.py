@@ -8,12 +8,12 @@ import sys
 import cv2
 
 from posepile import paths
-from posepile.errors import OptionError, RawDataError, UnknownDatasetError
+from posepile.errors import RawDataError, UnknownDatasetError
 from posepile.pipeline import shards
 from posepile.pipeline.crops import crops_of
 from posepile.pipeline.pack import pack
 from posepile.pipeline.report import Report, leave_task_report
-from posepile.program import run_program
+from posepile.program import array_task, run_program
 from posepile.registry import read_dataset
 from posepile.simulate.origin import is_simulated
 from posepile.storage import codec, records
@@ -69,22 +69,6 @@ def _product(name, folder):
     if name not in infos:
         raise UnknownDatasetError(f'{folder} does not make {name!r}; it makes {", ".join(infos)}.')
     return infos[name]
-
-
-def array_task():
-    """(index, count) of this task from the Slurm variables; (0, 1) where they are not set.
-
-    Raises:
-        OptionError: if they are no numbers, or the index is not below the count.
-    """
-    texts = [os.environ.get(f'SLURM_ARRAY_TASK_{key}') for key in ('ID', 'COUNT')]
-    i, n = (default if text is None else text for text, default in zip(texts, '01', strict=True))
-    if not (i.isdecimal() and n.isdecimal() and int(i) < int(n)):
-        raise OptionError(
-            f'SLURM_ARRAY_TASK_ID={i} of SLURM_ARRAY_TASK_COUNT={n} is no task. The index must be '
-            'a number from 0 to count - 1.'
-        )
-    return int(i), int(n)
 
 
 def make_crops(recipe, i_task=0, n_tasks=1) -> Report:

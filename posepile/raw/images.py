@@ -59,6 +59,21 @@ def decode_image(data: bytes, scale=1, name='<bytes>') -> np.ndarray:
     return cv2.resize(image, wanted, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
+def decode_jpeg_at_least(data: bytes, size, name='<bytes>') -> np.ndarray:
+    """Decode a JPEG at the fewest eighths of its size that are at least ``size`` (width, height).
+
+    Returns:
+        uint8 RGB, of full size where no smaller one suffices.
+
+    Raises:
+        RawDataError: as :func:`decode_image`.
+    """
+    full_size = jpeg_size(data)
+    scale = min(1, max(wanted / full for wanted, full in zip(size, full_size, strict=True)))
+    decoded = _decode_jpeg(data, scale, name)
+    return _decode_by_opencv(data, name) if decoded is None else decoded[0]
+
+
 def _decode_jpeg(data, scale, name):
     """Image (already smaller if possible), full width and height; None if OpenCV has to do it."""
     try:

@@ -13,6 +13,7 @@ exact one. A rotation noted in the file, as phones do, is applied.
 import heapq
 import os
 import os.path as osp
+import threading
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
@@ -56,6 +57,13 @@ class VideoFrames:
         ``on_bad`` hears of all frames on the way that cannot be decoded, wanted or not, and with
         index None of a file that ends well before the duration that it announces.
         """
+        for index, frame in self.raw_frames(indices, on_bad):
+            yield index, upright_rgb(frame)
+
+    def raw_frames(
+        self, indices: Iterable[int], on_bad: OnBadFrame | None = None
+    ) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Like :meth:`frames`, but as decoded, for :func:`upright_rgb` to convert elsewhere."""
         on_bad = warner(self.path) if on_bad is None else on_bad
         wanted = increasing(indices)
         target = next(wanted, None)
@@ -67,7 +75,7 @@ class VideoFrames:
                 if index < target:
                     continue
                 if frame is not None:
-                    yield index, _upright_rgb(frame)
+                    yield index, frame
                 target = next(wanted, None)
                 if target is None:
                     return
@@ -84,9 +92,7 @@ class VideoFrames:
         with self._opened() as container:
             for _, frame in _presented(container, lambda index, message: None):
                 if frame is not None:
-                    is_lying = _quarter_turns(frame) % 2 == 1
-                    shape = frame.height, frame.width
-                    return shape[::-1] if is_lying else shape
+                    return upright_shape(frame)
         raise RawDataError(self.path, 'is a video without any frame that can be decoded', _REMEDY)
 
     @property
@@ -213,7 +219,40 @@ def _quarter_turns(frame):
     return round(frame.rotation / 90) % 4
 
 
-def _upright_rgb(frame):
-    image = frame.to_ndarray(format='rgb24')
+def upright_shape(frame) -> tuple[int, int]:
+    """Height and width of a decoded frame, upright."""
+    shape = frame.height, frame.width
+    return shape[::-1] if _quarter_turns(frame) % 2 == 1 else shape
+
+
+def upright_rgb(frame, size=None) -> np.ndarray:
+    """A decoded frame as uint8 (height, width, 3), upright, on request smaller or larger.
+
+    Args:
+        size: (width, height) wanted; scaled while converting, with a filter as wide as the scale
+            asks for.
+    """
     turns = _quarter_turns(frame)
+    if size is None or size == upright_shape(frame)[::-1]:
+        image = frame.to_ndarray(format='rgb24')
+    else:
+        width, height = size[::-1] if turns % 2 else size
+        shrinks = width < frame.width
+        image = (
+            _reformatter()
+            .reformat(
+                frame, width, height, 'rgb24', interpolation='AREA' if shrinks else 'BILINEAR'
+            )
+            .to_ndarray()
+        )
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+
+
+_local = threading.local()
+
+
+def _reformatter():
+    """The converter of this thread: setting one up takes longer than converting a frame."""
+    if not hasattr(_local, 'reformatter'):
+        _local.reformatter = av.video.reformatter.VideoReformatter()
+    return _local.reformatter

@@ -21,7 +21,8 @@ from posepile.joint_info import JointInfo
 from posepile.pipeline import shards
 from posepile.pipeline.pack import pack
 from posepile.pipeline.recipe import Recipe
-from posepile.pipeline.stages import array_task, make_crops
+from posepile.pipeline.stages import make_crops
+from posepile.program import array_task
 from posepile.storage import archive
 from posepile.storage.archive import read_file
 from posepile.util import TEST, TRAIN, VALID

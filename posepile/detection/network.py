@@ -1,0 +1,222 @@
+"""Ultralytics' YOLO networks for persons: loading them, and from a batch to instances.
+
+The network's own layers are used as they are; around them, everything works on whole batches and
+nothing waits for the GPU until :meth:`PeopleNetwork.people` is asked for.
+"""
+
+import contextlib
+import itertools
+import os
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torchvision
+
+from posepile.detection import ultralytics_setup  # noqa: F401 - before anything of Ultralytics
+from posepile.detection.files import file_digest
+from posepile.errors import BadFileError, OptionError
+
+_MOST_PEOPLE = 300  # per image, as in Ultralytics
+
+
+class Output(NamedTuple):
+    """What a network makes of a batch: rows of candidates, mask prototypes, and when it is done."""
+
+    rows: torch.Tensor
+    prototypes: torch.Tensor | None
+    done: object
+
+
+class People(NamedTuple):
+    """The persons in one image, by falling confidence.
+
+    Attributes:
+        corners: (n, 4) float32 [x1, y1, x2, y2] in pixels of the network's input.
+        confidence: (n,) float32.
+        rows: (n,) their rows in the network's output.
+    """
+
+    corners: np.ndarray
+    confidence: np.ndarray
+    rows: np.ndarray
+
+
+class PeopleNetwork:
+    """A detector or segmenter.
+
+    Args:
+        path: weights: a ``.pt`` file of Ultralytics, or one of the studio's.
+        device: ``'auto'`` (a GPU if there is one), ``'cpu'``, ``'cuda:1'``, ...
+        half: compute in float16; None: on GPUs.
+
+    Attributes:
+        task: ``'detect'`` or ``'segment'``.
+        image_size: length of the longer side of inputs that the network was trained for.
+        stride: inputs are multiples of this.
+        digest: identifies the weights.
+
+    Raises:
+        BadFileError: if the file is no such network, or knows no class ``person``.
+        OptionError: if the device is not there.
+    """
+
+    def __init__(self, path, device='auto', half=None):
+        self.device = _device(device)
+        self.half = self.device.type == 'cuda' if half is None else half
+        if self.half and self.device.type == 'cpu':
+            raise OptionError('Half precision is for GPUs; on the CPU it would only be slower.')
+        model, self.task, self.image_size = _load(path)
+        self.digest = file_digest(path)
+        head = model.model[-1]
+        self.stride = int(max(model.stride))
+        names = model.names if isinstance(model.names, dict) else dict(enumerate(model.names))
+        people = [i for i, name in names.items() if name == 'person']
+        if not people:
+            raise BadFileError(path, 'is a network without a class "person"', 'Choose another.')
+        self._person = people[0]
+        self._n_classes = len(names)
+        self._model = model.eval().fuse(verbose=False).requires_grad_(False).to(self.device)
+        self._is_end2end = bool(getattr(head, 'end2end', False))
+        if self.half:
+            self._model.half()
+        if self.device.type == 'cuda':
+            self._model.to(memory_format=torch.channels_last)
+            torch.backends.cudnn.deterministic = True  # same image, same result
+            self._side_stream = torch.cuda.Stream(self.device)
+
+    def allocate(self, shape):
+        """An uninitialised uint8 array for :meth:`start`, from where the device reads fast."""
+        return torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == 'cuda').numpy()
+
+    @torch.inference_mode()
+    def start(self, inputs: np.ndarray, flip=False):
+        """Begin with a batch: uint8 (B, rows, columns, 3) RGB, on request mirrored.
+
+        Returns:
+            :class:`Output`; on a GPU, the work is still under way.
+        """
+        batch = torch.from_numpy(inputs).to(self.device, non_blocking=True)
+        batch = batch.permute(0, 3, 1, 2)
+        if flip:
+            batch = batch.flip(3)
+        batch = batch.to(torch.float16 if self.half else torch.float32) / 255
+        if self.device.type == 'cuda':
+            batch = batch.contiguous(memory_format=torch.channels_last)
+        else:
+            batch = batch.contiguous()
+        output = self._model(batch)[0]
+        rows, prototypes = output if isinstance(output, tuple) else (output, None)
+        if not self._is_end2end:
+            rows = rows.transpose(1, 2)
+        done = None
+        if self.device.type == 'cuda':
+            done = torch.cuda.Event()
+            done.record()
+        return Output(rows, prototypes, done)
+
+    @contextlib.contextmanager
+    def _finishing(self, output):
+        """In this block, the device works on what comes after ``output`` beside later batches."""
+        if output.done is None:
+            yield
+            return
+        with torch.cuda.stream(self._side_stream):
+            self._side_stream.wait_event(output.done)
+            yield
+
+    @torch.inference_mode()
+    def people(self, output, n_images, min_confidence, max_iou) -> list[People]:
+        """The persons in each of the first ``n_images`` images of what :meth:`start` returned.
+
+        Args:
+            min_confidence: leave out those below.
+            max_iou: of two boxes that overlap more, the less confident is left out.
+        """
+        with self._finishing(output):
+            corners, confidence = self._decoded(output.rows)
+            image, row = torch.nonzero(confidence[:n_images] >= min_confidence, as_tuple=True)
+            found = [x.double() for x in (image, row, confidence[image, row])]
+            found = torch.cat([torch.stack(found, 1), corners[image, row].double()], dim=1)
+            found = found.cpu()  # all at once, for each transfer waits for the device
+        borders = np.searchsorted(found[:, 0].numpy(), np.arange(n_images + 1))
+        return [_people(found[a:b], max_iou) for a, b in itertools.pairwise(borders)]
+
+    def _decoded(self, output):
+        """Corners (B, N, 4) and confidence of being a person (B, N) of rows (B, N, ...)."""
+        if self._is_end2end:  # [x1, y1, x2, y2, confidence, class, coefficients]
+            is_person = output[..., 5] == self._person
+            return output[..., :4], output[..., 4] * is_person
+        # [x, y, w, h, confidence of each class, coefficients]
+        centers, sizes = output[..., :2], output[..., 2:4]
+        corners = torch.cat([centers - sizes / 2, centers + sizes / 2], -1)
+        return corners, output[..., 4 + self._person]
+
+
+def _people(found, max_iou):
+    """People of one image from rows [image, row, confidence, corners], after suppression."""
+    # Each image by itself and ties in the order of the rows, so that it does not matter with
+    # which others an image shares its batch.
+    found = found[torch.argsort(found[:, 2], descending=True, stable=True)]
+    found = found[(found[:, 5:] > found[:, 3:5]).all(dim=1)]
+    kept = torchvision.ops.nms(found[:, 3:], found[:, 2], max_iou)[:_MOST_PEOPLE]
+    found = found[torch.sort(kept).values].numpy()
+    return People(
+        found[:, 3:].astype(np.float32), found[:, 2].astype(np.float32), found[:, 1].astype(int)
+    )
+
+
+def _device(name):
+    if name == 'auto':
+        name = 'cuda' if torch.cuda.is_available() else 'cpu'
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as e:
+        reason = str(e).splitlines()[0]
+        raise OptionError(
+            f'The device {name!r} cannot be used ({reason}). Use --device auto or --device cpu.'
+        ) from e
+    return device
+
+
+def _load(path):
+    """Model, task and image size in a file of weights."""
+    path = os.fspath(path)
+    if not os.path.isfile(path):
+        raise BadFileError(path, 'there is no such file of weights', 'Check the path.')
+    try:
+        checkpoint = torch.load(path, map_location='cpu', weights_only=True)
+    except Exception:  # noqa: BLE001 - torch names no types; what it is decides the next attempt
+        return _load_ultralytics(path)
+    if not isinstance(checkpoint, dict) or 'posepile_network' not in checkpoint:
+        raise BadFileError(path, 'holds tensors, but no network', 'Choose a YOLO .pt file.')
+    from ultralytics.nn.tasks import DetectionModel, SegmentationModel
+
+    task = checkpoint['task']
+    model_class = {'detect': DetectionModel, 'segment': SegmentationModel}[task]
+    model = model_class(checkpoint['config'], ch=3, nc=len(checkpoint['names']), verbose=False)
+    model.load_state_dict(checkpoint['state_dict'])
+    model.names = dict(enumerate(checkpoint['names']))
+    return model.float(), task, int(checkpoint['image_size'])
+
+
+def _load_ultralytics(path):
+    from ultralytics.nn.tasks import torch_safe_load
+
+    try:
+        # Only the classes of YOLO networks are admitted: a file of weights cannot run code.
+        checkpoint, _ = torch_safe_load(path, safe_only=True)
+        model = checkpoint.get('ema') or checkpoint['model']
+        arguments = checkpoint.get('train_args') or {}
+        task = getattr(model, 'task', None) or arguments.get('task')
+    except Exception as e:  # noqa: BLE001 - damaged pickles raise almost anything
+        reason = ' '.join(str(e).split())[:300]
+        raise BadFileError(
+            path,
+            f'is no file of YOLO weights that can be read safely ({type(e).__name__}: {reason})',
+            'Download it again, or choose another network.',
+        ) from e
+    if task not in ('detect', 'segment'):
+        raise BadFileError(path, f'is a network for the task {task!r}', 'Choose another network.')
+    return model.float(), task, int(np.max(arguments.get('imgsz', 640)))
