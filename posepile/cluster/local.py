@@ -38,7 +38,9 @@ class LocalExecutor:
     def n_tasks(self, request) -> int:
         """Into how many tasks a step is cut at its first start, if it can be cut at will."""
         chosen = resources.positive_int_from_env('POSEPILE_TASKS')
-        return chosen or _TASKS_PER_JOB * _allot(request).at_a_time
+        # Loading a network takes long, and its tasks lose nothing when they are interrupted.
+        tasks_per_job = 1 if request.gpu else _TASKS_PER_JOB
+        return chosen or tasks_per_job * _allot(request).at_a_time
 
     def run(self, request, state):
         """Run all tasks that are not done.

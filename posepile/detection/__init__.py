@@ -1,6 +1,6 @@
 """People in images and videos, found by Ultralytics' YOLO networks.
 
-``detect_people`` finds them, ``open_detections`` reads what was found, by this program or by others.
+``detect_people`` finds them, ``open_detections`` reads what was found, by this program or others.
 """
 
 __all__ = ['detect_people', 'open_detections']

@@ -23,19 +23,30 @@ What is done is not done again: run the same command after an interruption.
 def main(argv=None) -> int:
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog='python -m posepile.detection', description=__doc__, epilog=_EPILOG,
+        prog='python -m posepile.detection',
+        description=__doc__,
+        epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     verbs = parser.add_subparsers(dest='verb', required=True, metavar='find | import')
     find = verbs.add_parser('find', help='find people in images, archives and videos')
     commands.add_input_options(find)
     commands.add_network_options(find, 'detect')
-    find.add_argument('--iou', type=commands.fraction, default=0.7, metavar='X',
-                      help='of two boxes that overlap more, drop the less certain (0.7)')  # fmt: skip
+    find.add_argument(
+        '--iou',
+        type=commands.fraction,
+        default=0.7,
+        metavar='X',
+        help='of two boxes that overlap more, drop the less certain (0.7)',
+    )
     find.add_argument('--flip', action='store_true', help='average with the mirror image')
     take = verbs.add_parser('import', help='take over pickled detections of other tools')
-    take.add_argument('pickles', nargs='+', metavar='FILE',
-                      help='dictionary of paths, or folder with a list of frames per video')  # fmt: skip
+    take.add_argument(
+        'pickles',
+        nargs='+',
+        metavar='FILE',
+        help='dictionary of paths, or folder with a list of frames per video',
+    )
     take.add_argument('--out', required=True, metavar='DIR', help='folder for the result')
     args = parser.parse_args(argv)
     return run_program(commands.find_people if args.verb == 'find' else _import, args)

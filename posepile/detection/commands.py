@@ -23,35 +23,70 @@ def fraction(text) -> float:
 
 def add_input_options(parser):
     """What to look at, and where the results go."""
-    parser.add_argument('inputs', nargs='+', metavar='INPUT',
-                        help='folder, image, video or Barecat archive')  # fmt: skip
+    parser.add_argument(
+        'inputs', nargs='+', metavar='INPUT', help='folder, image, video or Barecat archive'
+    )
     parser.add_argument('--out', required=True, metavar='DIR', help='folder for the results')
-    parser.add_argument('--pattern', metavar='GLOBS',
-                        help="comma-separated, such as '**/*.jpg,**/*.png' (all images, videos)")  # fmt: skip
-    parser.add_argument('--paths-file', metavar='FILE',
-                        help='the paths below INPUT to look at, one per line')  # fmt: skip
+    parser.add_argument(
+        '--pattern',
+        metavar='GLOBS',
+        help="comma-separated, such as '**/*.jpg,**/*.png' (all images, videos)",
+    )
+    parser.add_argument(
+        '--paths-file', metavar='FILE', help='the paths below INPUT to look at, one per line'
+    )
     parser.add_argument('--ignore-file', metavar='FILE', help='paths to leave out, one per line')
-    parser.add_argument('--every', type=whole_number(1), default=1, metavar='N',
-                        help='look at every N-th frame of videos (1)')  # fmt: skip
-    parser.add_argument('--unless', metavar='PATH', action='append', default=[],
-                        help='do nothing if PATH exists, such as results of another tool')  # fmt: skip
+    parser.add_argument(
+        '--every',
+        type=whole_number(1),
+        default=1,
+        metavar='N',
+        help='look at every N-th frame of videos (1)',
+    )
+    parser.add_argument(
+        '--unless',
+        metavar='PATH',
+        action='append',
+        default=[],
+        help='do nothing if PATH exists, such as results of another tool',
+    )
 
 
 def add_network_options(parser, task):
     """Which network, and how it is run."""
     variable = 'POSEPILE_DETECTOR' if task == 'detect' else 'POSEPILE_SEGMENTER'
-    parser.add_argument('--weights', metavar='FILE',
-                        help='a YOLO .pt file or the name of one of Ultralytics '
-                             f'(environment: {variable}; default: the strongest)')  # fmt: skip
-    parser.add_argument('--confidence', type=fraction, default=0.2, metavar='X',
-                        help='least confidence of a person (0.2)')  # fmt: skip
-    parser.add_argument('--image-size', type=whole_number(32, 8192), metavar='PX',
-                        help='scale the longer side to this (what the network was trained for)')  # fmt: skip
-    parser.add_argument('--batch-size', type=whole_number(1, 4096), metavar='N',
-                        help='images at a time (32 on a GPU, 4 on the CPU)')  # fmt: skip
+    parser.add_argument(
+        '--weights',
+        metavar='FILE',
+        help='a YOLO .pt file or the name of one of Ultralytics '
+        f'(environment: {variable}; default: the strongest)',
+    )
+    parser.add_argument(
+        '--confidence',
+        type=fraction,
+        default=0.2,
+        metavar='X',
+        help='least confidence of a person (0.2)',
+    )
+    parser.add_argument(
+        '--image-size',
+        type=whole_number(32, 8192),
+        metavar='PX',
+        help='scale the longer side to this (what the network was trained for)',
+    )
+    parser.add_argument(
+        '--batch-size',
+        type=whole_number(1, 4096),
+        metavar='N',
+        help='images at a time (32 on a GPU, 4 on the CPU)',
+    )
     parser.add_argument('--device', default='auto', help="'auto', 'cpu', 'cuda', 'cuda:1', ...")
-    parser.add_argument('--half', action=argparse.BooleanOptionalAction, default=None,
-                        help='compute with 16 bits (on GPUs)')  # fmt: skip
+    parser.add_argument(
+        '--half',
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help='compute with 16 bits (on GPUs)',
+    )
 
 
 def find_people(args):
@@ -66,9 +101,15 @@ def find_people(args):
     network = network_for(args, 'detect', args.inputs)
     with progress('people', sources, i_task, n_tasks) as bar:
         n_images, skipped = detect_people(
-            sources, args.out, network, options, i_task=i_task, n_tasks=n_tasks,
-            batch_size=batch_size(args, network), on_progress=bar.update,
-        )  # fmt: skip
+            sources,
+            args.out,
+            network,
+            options,
+            i_task=i_task,
+            n_tasks=n_tasks,
+            batch_size=args.batch_size,
+            on_progress=bar.update,
+        )
     report(n_images, skipped, args.out)
 
 
@@ -105,10 +146,6 @@ def network_for(args, task, inputs=(), simulated=None):
     if task == 'segment' and network.task != 'segment':
         raise OptionError(f'{weights.path} is a detector: masks need a segmenter (*-seg.pt).')
     return network
-
-
-def batch_size(args, network):
-    return args.batch_size or (32 if network.device.type == 'cuda' else 4)
 
 
 def progress(what, sources, i_task, n_tasks):

@@ -71,7 +71,7 @@ class Letterbox:
         return np.concatenate([corners[:, 0], corners[:, 1] - corners[:, 0]], axis=1)
 
     def boxes_to_corners(self, boxes):
-        """Boxes [left, top, width, height] in the image to corners [x1, y1, x2, y2] in the input."""
+        """Inverse of :meth:`corners_to_boxes`, for boxes within the image."""
         boxes = np.asarray(boxes, np.float64).reshape(-1, 2, 2)
         corners = np.stack([boxes[:, 0], boxes.sum(axis=1)], axis=1)
         return (corners * self.scale + self.offset).reshape(-1, 4)

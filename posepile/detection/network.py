@@ -55,6 +55,7 @@ class PeopleNetwork:
         image_size: length of the longer side of inputs that the network was trained for.
         stride: inputs are multiples of this.
         digest: identifies the weights.
+        batch_size: how many images at a time suit the device.
 
     Raises:
         BadFileError: if the file is no such network, or knows no class ``person``.
@@ -77,6 +78,7 @@ class PeopleNetwork:
         self._person = people[0]
         self._n_classes = len(names)
         self._model = model.eval().fuse(verbose=False).requires_grad_(False).to(self.device)
+        self.batch_size = 32 if self.device.type == 'cuda' else 4
         self._is_end2end = bool(getattr(head, 'end2end', False))
         if self.half:
             self._model.half()
@@ -116,7 +118,7 @@ class PeopleNetwork:
         return Output(rows, prototypes, done)
 
     @contextlib.contextmanager
-    def _finishing(self, output):
+    def finishing(self, output):
         """In this block, the device works on what comes after ``output`` beside later batches."""
         if output.done is None:
             yield
@@ -133,7 +135,7 @@ class PeopleNetwork:
             min_confidence: leave out those below.
             max_iou: of two boxes that overlap more, the less confident is left out.
         """
-        with self._finishing(output):
+        with self.finishing(output):
             corners, confidence = self._decoded(output.rows)
             image, row = torch.nonzero(confidence[:n_images] >= min_confidence, as_tuple=True)
             found = [x.double() for x in (image, row, confidence[image, row])]
@@ -141,6 +143,11 @@ class PeopleNetwork:
             found = found.cpu()  # all at once, for each transfer waits for the device
         borders = np.searchsorted(found[:, 0].numpy(), np.arange(n_images + 1))
         return [_people(found[a:b], max_iou) for a, b in itertools.pairwise(borders)]
+
+    def mask_coefficients(self, output, i_image, rows):
+        """(n, M) tensor: weights of the prototypes of some people of an image."""
+        first = 6 if self._is_end2end else 4 + self._n_classes
+        return output.rows[i_image, torch.from_numpy(rows).to(self.device), first:]
 
     def _decoded(self, output):
         """Corners (B, N, 4) and confidence of being a person (B, N) of rows (B, N, ...)."""

@@ -45,7 +45,7 @@ class DetectionOptions:
 
 def detect_people(
     sources, out, network: PeopleNetwork, options=None, *,
-    i_task=0, n_tasks=1, batch_size=16, threads=None, on_progress=None,
+    i_task=0, n_tasks=1, batch_size=None, threads=None, on_progress=None,
 ):  # fmt: skip
     """Find people in images and videos, or in one task's share of them.
 
@@ -58,7 +58,7 @@ def detect_people(
         network: a detector, or a segmenter, whose masks are ignored.
         options: :class:`DetectionOptions`.
         i_task, n_tasks: this task takes the ``i_task``-th of ``n_tasks`` equal parts of the list.
-        batch_size: number of images that the network sees at a time.
+        batch_size: number of images that the network sees at a time; None: what suits the device.
         threads: number of images that are decoded at a time; None: one per core.
         on_progress: called with the number of images after each batch.
 
@@ -74,7 +74,7 @@ def detect_people(
         return 0, {}
     loaded = batches(
         task.share(sources), task.is_known, options.image_size or network.image_size,
-        network.stride, batch_size, network.allocate, threads or n_cores(),
+        network.stride, batch_size or network.batch_size, network.allocate, threads or n_cores(),
     )  # fmt: skip
     return task.store(find_boxes(network, options, loaded), on_progress)
 

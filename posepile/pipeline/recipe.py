@@ -25,6 +25,7 @@ class Recipe:
         expansion, extreme_perspective: see :func:`~posepile.pipeline.crop_geometry.plan_crop`.
         mask_key_components: mask files made elsewhere name a crop by this many last components
             of its path; None: by its path below ``crops_folder``.
+        mask_of: which masks are attached, of the ``'person'`` or of all ``'people'`` in the crop.
         options: what distinguishes this product from others of the folder; goes into the
             archives' metadata.
     """
@@ -39,6 +40,7 @@ class Recipe:
     expansion: float = 1.0
     extreme_perspective: bool = False
     mask_key_components: int | None = None
+    mask_of: str = 'person'
     options: dict = field(default_factory=dict)
 
     def fingerprint(self) -> dict:
@@ -62,3 +64,8 @@ class Recipe:
     def shards_dir(self):
         """Where crop tasks leave their results: with the step's state, to go when it is forced."""
         return f'{paths.state_dir(self.name)}/steps/crops/shards'
+
+    @property
+    def masks_dir(self):
+        """Where the tasks of the masks step leave their results."""
+        return f'{paths.state_dir(self.name)}/steps/masks/results'

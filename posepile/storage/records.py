@@ -36,6 +36,11 @@ def image_path_of(record_path) -> str:
     return record_path.partition('/')[2].rpartition('_')[0]
 
 
+def number_of(record_path) -> int:
+    """Which of the examples of its image the record at ``record_path`` is."""
+    return int(record_path.rpartition('_')[2].partition('.')[0])
+
+
 def encode_skeleton(joint_info) -> dict:
     """The skeleton as the ``metadata.msgpack`` record of an archive has it."""
     return dict(

@@ -183,6 +183,11 @@ class Results(Mapping):
         for key, value in self._rows('SELECT key, value FROM found ORDER BY key'):
             yield key, self.decode(codec.unpack(value))
 
+    def items_in(self, file) -> Iterator:
+        """(key, value) of what one of the files holds, in the order of the keys."""
+        for key, value in _stream(file, 'SELECT key, value FROM found ORDER BY key', ()):
+            yield key, self.decode(codec.unpack(value))
+
     def frames_of(self, video) -> Iterator:
         """(frame index, value) of a video, in order."""
         rows = self._rows(

@@ -5,5 +5,5 @@ begin aspset "$@"
 
 step download            -- python -m posepile.ds.aspset.main download
 step crops  --tasks 64   -- python -m posepile.ds.aspset.main crops
-step masks  --tasks 16 --gpu -- python -m posepile.segmentation aspset
+step masks  --tasks 16 --gpu -- python -m posepile.segmentation crops aspset
 step pack                -- python -m posepile.ds.aspset.main pack

@@ -1,0 +1,147 @@
+"""The segmentation stage: sources to a file of masks per task."""
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from posepile.cluster.resources import n_cores
+from posepile.detection.stage import DetectionOptions
+from posepile.detection.stream import batches, lagged
+from posepile.detection.task_results import TaskResults
+from posepile.segmentation.choice import chosen_people, cleaned_mask
+from posepile.segmentation.prototypes import logit_maps, mask_from_logits
+from posepile.segmentation.stored import encoded_rle, mask_key
+
+
+@dataclass(frozen=True)
+class SegmentationOptions(DetectionOptions):
+    """How people and their masks are sought.
+
+    Attributes:
+        overlap: least IoU of the box that a person was cropped by with the box of the mask that is
+            to be theirs.
+    """
+
+    overlap: float = 0.1
+
+
+def segment_people(
+    sources, out, network, options=None, *,
+    i_task=0, n_tasks=1, batch_size=None, threads=None, on_progress=None,
+):  # fmt: skip
+    """Find the masks of people, or of one task's share of them.
+
+    Where a source says which people are looked for (``boxes`` of what it loads), there is a result
+    for each of them, under ``mask_key(key, number)``: ``person``, their own mask, None if they were
+    not found, and ``people``, that of all people in the image, None if there is nobody. Elsewhere
+    there is one result: ``boxes`` (n, 5) with confidence, ``masks`` of each, and ``people``. Read
+    them with :func:`posepile.segmentation.open_masks` or ``open_instances``.
+
+    Arguments, result and errors are those of :func:`posepile.detection.detect_people`.
+    """
+    options = options or SegmentationOptions()
+    task = TaskResults(out, options.settings(network, kind='masks'), i_task, n_tasks)
+    if task.is_finished:
+        return 0, {}
+    threads = threads or n_cores()
+    loaded = batches(
+        task.share(sources), task.is_known, options.image_size or network.image_size,
+        network.stride, batch_size or network.batch_size, network.allocate, threads,
+    )  # fmt: skip
+    with ThreadPoolExecutor(threads, thread_name_prefix='encode') as pool:
+        return task.store(find_masks(network, options, loaded, pool), on_progress)
+
+
+def find_masks(network, options, all_batches, pool):
+    """Yield (batch, {key: value}) of each batch; see :func:`segment_people`."""
+
+    def start(batch):
+        return batch, network.start(batch.inputs) if batch.keys else None
+
+    def encode(started):
+        batch, output = started
+        if output is None:
+            return batch, []
+        return batch, [
+            pool.submit(_encoded, image) for image in _images(network, options, batch, output)
+        ]
+
+    # While one batch is on the GPU, the masks of the one before are worked out, and those of the
+    # one before that are encoded.
+    for batch, futures in lagged(map(encode, lagged(map(start, all_batches), 1)), 1):
+        found = {}
+        for future in futures:
+            found |= future.result()
+        yield batch, found
+
+
+class _Found(NamedTuple):
+    """What there is to encode of an image.
+
+    Attributes:
+        wanted: (k, 4) boxes of the people that are looked for, or None.
+        chosen: (k,) which of the found people they are, -1 for none; None if all are looked for.
+        boxes: (n, 5) float32 boxes and confidence of the people found.
+        logits: maps of the chosen people and one of all people, or of all people one by one.
+    """
+
+    key: str
+    letterbox: object
+    wanted: np.ndarray | None
+    chosen: np.ndarray | None
+    boxes: np.ndarray
+    logits: np.ndarray
+
+
+@torch.inference_mode()
+def _images(network, options, batch, output):
+    """A :class:`_Found` of each image of a batch."""
+    people = network.people(output, len(batch.keys), options.confidence, options.iou)
+    images = []
+    with network.finishing(output):
+        for i, (key, letterbox, wanted) in enumerate(
+            zip(batch.keys, batch.letterboxes, batch.boxes, strict=True)
+        ):
+            boxes = letterbox.corners_to_boxes(people[i].corners)
+            logits = logit_maps(
+                network.mask_coefficients(output, i, people[i].rows),
+                output.prototypes[i],
+                torch.from_numpy(people[i].corners).to(network.device),
+                letterbox.input_shape,
+            )
+            chosen = None
+            if wanted is not None:  # of the others, only where they are matters
+                chosen = chosen_people(wanted, boxes, options.overlap)
+                own = torch.from_numpy(chosen[chosen >= 0]).to(network.device)
+                everybody = [logits.amax(dim=0, keepdim=True)] if len(logits) else []
+                logits = torch.cat([logits[own], *everybody])
+            boxes = np.concatenate([boxes, people[i].confidence[:, np.newaxis]], axis=1)
+            images.append(_Found(key, letterbox, wanted, chosen, boxes.astype(np.float32), logits))
+        # One transfer for all, for each waits for the device.
+        logits = torch.cat([image.logits for image in images]).cpu().numpy()
+    borders = np.cumsum([0, *(len(image.logits) for image in images)])
+    return [
+        image._replace(logits=logits[a:b])
+        for image, (a, b) in zip(images, itertools.pairwise(borders), strict=True)
+    ]
+
+
+def _encoded(image):
+    """What is stored for an image: {key: value}."""
+    masks = [mask_from_logits(logits, image.letterbox) for logits in image.logits]
+    if image.chosen is None:
+        people = encoded_rle(np.bitwise_or.reduce(masks)) if masks else None
+        parts = [cleaned_mask(m, box[:4]) for m, box in zip(masks, image.boxes, strict=True)]
+        rles = [encoded_rle(part) for part in parts]
+        return {image.key: dict(boxes=image.boxes, masks=rles, people=people)}
+    people = encoded_rle(masks.pop()) if masks else None
+    masks = iter(masks)
+    result = {}
+    for number, (chosen, box) in enumerate(zip(image.chosen, image.wanted, strict=True)):
+        person = None if chosen < 0 else encoded_rle(cleaned_mask(next(masks), box))
+        result[mask_key(image.key, number)] = dict(person=person, people=people)
+    return result
