@@ -49,8 +49,9 @@ class Letterbox:
     def place(self, image):
         """The input: uint8 (rows, columns, 3), from an image that has been read at any scale."""
         if image.shape[1::-1] != self.size:
-            shrinks = self.size[0] < image.shape[1]
-            interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+            # Up to there, four neighbours see every pixel, at a fifth of the time.
+            is_close = image.shape[1] <= 2 * self.size[0]
+            interpolation = cv2.INTER_LINEAR if is_close else cv2.INTER_AREA
             image = cv2.resize(image, self.size, interpolation=interpolation)
         left, top = self.offset
         rows, columns = self.input_shape

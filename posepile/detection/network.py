@@ -91,22 +91,29 @@ class PeopleNetwork:
         """An uninitialised uint8 array for :meth:`start`, from where the device reads fast."""
         return torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == 'cuda').numpy()
 
-    @torch.inference_mode()
     def start(self, inputs: np.ndarray, flip=False):
         """Begin with a batch: uint8 (B, rows, columns, 3) RGB, on request mirrored.
 
         Returns:
             :class:`Output`; on a GPU, the work is still under way.
         """
-        batch = torch.from_numpy(inputs).to(self.device, non_blocking=True)
-        batch = batch.permute(0, 3, 1, 2)
+        return self.run(self.prepared(inputs, flip))
+
+    @torch.inference_mode()
+    def prepared(self, inputs, flip=False):
+        """A batch as the layers want it: (B, 3, rows, columns) from 0 to 1, on the device."""
+        batch = torch.from_numpy(inputs).to(self.device, non_blocking=True).permute(0, 3, 1, 2)
         if flip:
             batch = batch.flip(3)
         batch = batch.to(torch.float16 if self.half else torch.float32) / 255
-        if self.device.type == 'cuda':
-            batch = batch.contiguous(memory_format=torch.channels_last)
-        else:
-            batch = batch.contiguous()
+        is_cuda = self.device.type == 'cuda'
+        return batch.contiguous(
+            memory_format=torch.channels_last if is_cuda else torch.contiguous_format
+        )
+
+    @torch.inference_mode()
+    def run(self, batch):
+        """:class:`Output` of a batch from :meth:`prepared`."""
         output = self._model(batch)[0]
         rows, prototypes = output if isinstance(output, tuple) else (output, None)
         if not self._is_end2end:

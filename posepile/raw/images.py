@@ -87,7 +87,6 @@ def _decode_jpeg(data, scale, name):
         smaller = {
             'min_height': math.ceil(height * scale),
             'min_width': math.ceil(width * scale),
-            'min_factor': 1 / scale,
         }
     try:
         return simplejpeg.decode_jpeg(data, strict=True, **smaller), width, height
