@@ -41,7 +41,9 @@ def list_crops(recipe) -> list[Crop]:
         paths = (p.partition('/')[2] for p in archive.list_files(shard, 'annotations'))
         paths = sorted(p for p in paths if not p.startswith(f'{SPLIT_NAMES[TEST]}/'))
         for key, group in itertools.groupby(paths, records.image_path_of):
-            found.setdefault(key, Crop(key, shard, tuple(group)))
+            # Past 99, the order of the paths is not that of the numbers.
+            by_number = tuple(sorted(group, key=records.number_of))
+            found.setdefault(key, Crop(key, shard, by_number))
     return [found[key] for key in sorted(found)]
 
 
@@ -75,6 +77,6 @@ def segment_crops(recipe, make_network, options, i_task=0, n_tasks=1, **more) ->
     n_empty = sum(not is_found for is_found in found.values())
     if n_empty:
         some = ', '.join([key for key, is_found in found.items() if not is_found][:3])
-        notes.append(f'nobody was found in {n_empty} of {len(found)} crops, such as {some}')
+        notes.append(f'the person was not found in {n_empty} of {len(found)} crops, such as {some}')
     notes += [f'{key}: {reason}' for key, reason in skipped.items()]
     return notes

@@ -99,7 +99,7 @@ def _copy_annotations(recipe, shard_files, annotations, masks, compact) -> dict:
         if is_3d and split != SPLIT_NAMES[TEST]:
             trainval.update(example.world_coords)
         if masks and split != SPLIT_NAMES[TEST]:
-            example.mask = masks.of(example.image_path, records.number_of(path))
+            example.mask = masks.of(example.image_path, records.number_of(path), example.bbox)
         annotations.add(path, codec.pack(records.ENCODERS[recipe.kind](example, compact)))
     metadata = records.encode_skeleton(recipe.joint_info)
     if is_3d and n_examples['train']:

@@ -81,7 +81,7 @@ def _segment_crops(name, args) -> list[str]:
     """Run the masks step of a dataset, unless masks are there or unwanted; returns remarks."""
     from posepile import paths
     from posepile.pipeline.crop_masks import segment_crops
-    from posepile.pipeline.mask_files import given_masks_folder
+    from posepile.pipeline.mask_files import given_masks_folder, is_network_unwanted
     from posepile.registry import find_dataset
     from posepile.simulate.origin import is_simulated
     from posepile.storage.access import dataset_module
@@ -90,8 +90,11 @@ def _segment_crops(name, args) -> list[str]:
     folder = given_masks_folder(recipe)
     if folder:
         return [f'masks are in place already and will be attached: {folder}']
-    if os.environ.get('POSEPILE_SEGMENTER') == 'none':
-        return ['POSEPILE_SEGMENTER=none, so it is packed without masks']
+    if is_network_unwanted():
+        return [
+            'POSEPILE_SEGMENTER=none, so it is packed without masks; to have them later: '
+            f'posepile run {name} --force masks'
+        ]
     i_task, n_tasks = array_task()
     simulated = is_simulated(os.path.join(paths.data_root(), find_dataset(name).raw))
     return segment_crops(
@@ -140,10 +143,10 @@ def _options_of(args):
 
 
 def _import(args):
-    from posepile.segmentation.stored import PickledMasks
+    from posepile.segmentation.stored import PickledMasks, stored_rle
 
     def read(path):
-        return {key: dict(people=rle) for key, rle in PickledMasks(path).items()}
+        return {key: dict(people=stored_rle(rle)) for key, rle in PickledMasks(path).items()}
 
     commands.import_results(args, 'masks', read)
 

@@ -15,6 +15,7 @@ from posepile.detection.task_results import TaskResults
 from posepile.segmentation.choice import chosen_people, cleaned_mask
 from posepile.segmentation.prototypes import logit_maps, mask_from_logits
 from posepile.segmentation.stored import encoded_rle, mask_key
+from posepile.util.boxes import clipped
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ def _images(network, options, batch, output):
             )
             chosen = None
             if wanted is not None:  # of the others, only where they are matters
+                wanted = clipped(wanted, letterbox.imshape)  # as those of the found people are
                 chosen = chosen_people(wanted, boxes, options.overlap)
                 own = torch.from_numpy(chosen[chosen >= 0]).to(network.device)
                 everybody = [logits.amax(dim=0, keepdim=True)] if len(logits) else []
@@ -139,6 +141,8 @@ def _encoded(image):
         rles = [encoded_rle(part) for part in parts]
         return {image.key: dict(boxes=image.boxes, masks=rles, people=people)}
     people = encoded_rle(masks.pop()) if masks else None
+    if len(image.chosen) == 0:  # still, it has been looked at
+        return {image.key: dict(person=None, people=people)}
     masks = iter(masks)
     result = {}
     for number, (chosen, box) in enumerate(zip(image.chosen, image.wanted, strict=True)):

@@ -1,10 +1,13 @@
 """Masks that are there already: our own files, or what other tools left."""
 
 import glob
+import itertools
 import os
 import os.path as osp
+import zlib
 from collections.abc import Mapping
 
+import numpy as np
 import rlemasklib
 
 from posepile.errors import BadFileError, OptionError, RawDataError
@@ -30,7 +33,7 @@ def open_masks(place, which='person') -> Mapping[str, dict | None]:
         place: a folder in which this program left its results, or one of pickles of other tools,
             or such a pickle: a dictionary of path to RLE. Those hold what they hold, whatever
             ``which`` says.
-        which: ``'person'`` or ``'people'``.
+        which: ``'person'`` or ``'people'``. Where no one person was looked for, it is people.
 
     Raises:
         BadFileError: if there are none.
@@ -40,7 +43,7 @@ def open_masks(place, which='person') -> Mapping[str, dict | None]:
         raise OptionError(f'There are masks of a person or of people, not of {which!r}.')
     place = os.fspath(place)
     if osp.isdir(place) and part_files(place):
-        return Results(place, _Decoder(which))
+        return mask_results(place, _Decoder(which))
     if osp.exists(place):
         return PickledMasks(place)
     raise BadFileError(place, 'there are no masks', 'Run the masks step, or put them there.')
@@ -59,7 +62,26 @@ def open_instances(place) -> Results:
     Raises:
         BadFileError: if there are none.
     """
-    return Results(place, _decoded_instances)
+    for value in itertools.islice(mask_results(place).values(), 1):
+        if 'masks' not in value:
+            raise BadFileError(
+                place, 'holds masks, but not of all people one by one', 'Read it with open_masks.'
+            )
+    return mask_results(place, _decoded_instances)
+
+
+def mask_results(folder, decode=lambda value: value) -> Results:
+    """The values that this program left in a folder, as they are stored or decoded.
+
+    Raises:
+        BadFileError: if they are no masks.
+    """
+    results = Results(folder, decode)
+    if results.settings.get('kind') != 'masks':
+        raise BadFileError(
+            folder, f'holds {results.settings.get("kind")}, not masks', 'Name another folder.'
+        )
+    return results
 
 
 def _decoded_instances(value):
@@ -71,7 +93,7 @@ class _Decoder:
         self._which = which
 
     def __call__(self, value):
-        return decoded_rle(value[self._which] if self._which in value else value['people'])
+        return decoded_rle(value.get(self._which, value['people']))
 
 
 class PickledMasks(Mapping):
@@ -121,7 +143,14 @@ def encoded_rle(mask) -> dict | None:
     """RLE of a uint8 mask as it is stored: counts compressed by zlib. None of an empty mask."""
     if not mask.any():
         return None
-    rle = rlemasklib.compress(rlemasklib.encode(mask), zlevel=-1)
+    return stored_rle(rlemasklib.encode(mask))
+
+
+def stored_rle(rle) -> dict | None:
+    """The usual RLE as it is stored; None of None."""
+    if rle is None:
+        return None
+    rle = rlemasklib.compress(rle, zlevel=-1)
     return dict(size=[int(side) for side in rle['size']], zcounts=rle['zcounts'])
 
 
@@ -134,11 +163,29 @@ def decoded_rle(rle):
 
 
 def _checked(path, key, rle):
+    """An RLE of another tool as ``size`` and ``counts`` or ``zcounts``."""
     if rle is None:
         return None
-    if not isinstance(rle, Mapping) or 'size' not in rle or not {'counts', 'zcounts'} & set(rle):
-        raise RawDataError(path, f'the mask of {key} is no RLE with size and counts')
-    rle = {str(k): v for k, v in rle.items()}
-    if isinstance(rle.get('counts'), str):  # byte strings of Python 2
-        rle['counts'] = rle['counts'].encode()
+    try:
+        rle = {str(name): value for name, value in rle.items()}
+        for name in ('counts', 'zcounts'):
+            if isinstance(rle.get(name), str):  # byte strings of Python 2, or out of JSON
+                rle[name] = rle[name].encode('latin1')
+        if isinstance(rle.get('counts'), (list, tuple, np.ndarray)):  # as COCO has its crowds
+            rle = dict(size=rle['size'], ucounts=np.asarray(rle['counts'], np.uint32))
+        rle = rlemasklib.compress(rle)
+        rlemasklib.decompress(rle)  # raises ValueError if the runs do not fill the size
+    except (
+        AttributeError,
+        LookupError,
+        OverflowError,
+        TypeError,
+        ValueError,
+        zlib.error,
+    ) as e:
+        raise RawDataError(
+            path,
+            f'the mask of {key} is no RLE with size and counts ({type(e).__name__}: {e})',
+            'Make it again, or leave it out.',
+        ) from e
     return rle

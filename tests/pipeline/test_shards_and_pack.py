@@ -313,7 +313,7 @@ def test_masks_made_elsewhere_are_attached(data_root):
     del masks['clip0/000000.jpg']
     with open(folder / 'masks_000000.pkl', 'wb') as f:
         pickle.dump(masks, f)
-    with pytest.raises(Exception, match='none of the 1 mask files has the crop clip0/000000.jpg'):
+    with pytest.raises(BadFileError, match='none of the crop noise_downscaled/clip0/000000.jpg'):
         pack(recipe)
 
 

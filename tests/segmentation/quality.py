@@ -1,0 +1,166 @@
+"""How well the masks of people in crops agree with the truth of the studio.
+
+``python -m tests.segmentation.quality`` prints the figures for several ways to find them.
+"""
+
+import argparse
+import tempfile
+from dataclasses import dataclass, field
+
+import numpy as np
+import rlemasklib
+from deltacamera import Camera
+
+from posepile.detection.sources import load_encoded
+from posepile.pipeline.crop_geometry import plan_crop
+from posepile.pipeline.warp import warp_image, warp_mask
+from posepile.raw.images import encode_jpeg
+from posepile.segmentation import open_masks, segment_people
+from posepile.simulate.crowd import random_crowd
+from posepile.simulate.scene import mask_box
+from posepile.storage.records import distortion_model
+
+LEAST_AREA = 400  # crop pixels of a person worth looking at
+SEED = 7_310_000  # first entry of the seeds here; the studio's networks are trained with others
+
+
+@dataclass(frozen=True, eq=False)
+class CrowdCrop:
+    """The crop of one person of a scene, and what it really shows.
+
+    Attributes:
+        boxes: (4,) box of the person in the crop by kind: ``'body'`` with all parts that are
+            hidden or beyond the border of the frame, ``'visible'`` of the pixels that are seen.
+        masks: (n, h, w) bool visible pixels of the people in the crop; those of the person first.
+    """
+
+    key: str
+    jpeg: bytes
+    boxes: dict
+    masks: np.ndarray
+
+    @property
+    def n_people(self):
+        return int(np.sum(self.masks.sum(axis=(1, 2)) > LEAST_AREA))
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A crop for :func:`posepile.segmentation.segment_people`, like those of a dataset."""
+
+    crop: CrowdCrop
+    kind_of_box: str
+
+    def images(self, is_known):
+        if not is_known(self.crop.key):
+            yield self.crop.key, self._load
+
+    def _load(self, image_size, stride):
+        boxes = self.crop.boxes[self.kind_of_box][np.newaxis]
+        return load_encoded(self.crop.jpeg, image_size, stride, self.crop.key, boxes)
+
+
+def crowd_crops(n_scenes, first=0, imshape=(540, 960)):
+    """Crops of the people in random scenes of two to four, made as those of a dataset are."""
+    return [crop for i in range(first, first + n_scenes) for crop in _crops_of_scene(i, imshape)]
+
+
+def _crops_of_scene(i_scene, imshape):
+    rng = np.random.default_rng([SEED, i_scene])
+    n_people = int(rng.integers(2, 5))
+    scene, camera = random_crowd(rng, imshape, n_people, rng.uniform(0.25, 0.7) * imshape[0])
+    frame = scene.render(camera, 0)
+    view = Camera(
+        optical_center=camera.t,
+        rot_world_to_cam=camera.R,
+        intrinsic_matrix=camera.K,
+        distortion_model=distortion_model(camera.distortion),
+        world_up=camera.world_up,
+    )
+    masks = [np.uint8(frame.mask(k)) * np.uint8(255) for k in range(len(scene.performers))]
+    for k in range(len(scene.performers)):
+        # The box of a dataset ends at the border of the frame.
+        body = scene.full_box(camera, 0, k)
+        start = np.clip(body[:2], 0, imshape[::-1])
+        body = np.concatenate([start, np.clip(body[:2] + body[2:], 0, imshape[::-1]) - start])
+        if not np.all(body[2:] > 20):
+            continue
+        geometry = plan_crop(view, body, imshape)
+        seen = [rlemasklib.decode(warp_mask(masks[j], geometry)) > 0 for j in range(len(masks))]
+        seen.insert(0, seen.pop(k))
+        if seen[0].sum() <= LEAST_AREA:
+            continue
+        jpeg = encode_jpeg(warp_image(frame.image, geometry), quality=95)
+        boxes = dict(body=geometry.box, visible=mask_box(seen[0]))
+        yield CrowdCrop(f'{i_scene:05d}/{k}.jpg', jpeg, boxes, np.array(seen))
+
+
+@dataclass
+class Quality:
+    """Agreement with the truth.
+
+    Attributes:
+        ious: of the mask found for the person of each crop with the true one; 0 if there is none.
+        is_right: of each crop that shows at least two people, whether the mask found belongs to
+            the right one: overlaps with no other person more.
+    """
+
+    ious: list = field(default_factory=list)
+    is_right: list = field(default_factory=list)
+    wrong: list = field(default_factory=list)
+
+    def note(self, crop, mask):
+        ious = [iou(mask, true) for true in crop.masks]
+        self.ious.append(ious[0])
+        if crop.n_people >= 2:
+            self.is_right.append(ious[0] > 0 and ious[0] == max(ious))
+        if ious[0] < max(*ious, 0.3):
+            self.wrong.append((crop.key, np.round(ious, 2).tolist()))
+
+    def __str__(self):
+        return (
+            f'{len(self.ious)} crops, mean IoU {np.mean(self.ious):.4f}, '
+            f'{np.mean(np.array(self.ious) < 0.5):.1%} below a half; the right person in '
+            f'{np.mean(self.is_right):.2%} of {len(self.is_right)} crops that show several'
+        )
+
+
+def iou(mask, other):
+    """Intersection over union of two boolean masks; 0 if both are empty."""
+    return np.sum(mask & other) / max(1, np.sum(mask | other))
+
+
+def measure(crops, network, options=None, kind_of_box='body'):
+    """The :class:`Quality` of what the segmentation stage finds in some crops."""
+    quality = Quality()
+    sources = [_Source(crop, kind_of_box) for crop in crops]
+    with tempfile.TemporaryDirectory() as folder:
+        segment_people(sources, folder, network, options)
+        masks = open_masks(folder)
+        for crop in crops:
+            rle = masks[crop.key]
+            none = np.zeros(crop.masks.shape[1:], bool)
+            quality.note(crop, none if rle is None else rlemasklib.decode(rle) > 0)
+    return quality
+
+
+def main():
+    from posepile.detection.network import PeopleNetwork
+    from posepile.detection.weights import studio_weights
+    from posepile.segmentation.stage import SegmentationOptions
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--scenes', type=int, default=60)
+    parser.add_argument('--weights', default=studio_weights('segment'))
+    parser.add_argument('--sizes', type=int, nargs='+', default=[320, 480, 640])
+    args = parser.parse_args()
+    network = PeopleNetwork(args.weights)
+    crops = crowd_crops(args.scenes)
+    for size in args.sizes:
+        for kind in ('body', 'visible'):
+            quality = measure(crops, network, SegmentationOptions(image_size=size), kind)
+            print(f'{size} px, {kind} box: {quality}', flush=True)
+
+
+if __name__ == '__main__':
+    main()
