@@ -138,7 +138,7 @@ def network_for(args, task, inputs=(), simulated=None):
     from posepile.detection.weights import choose_weights, is_below_simulated
 
     if simulated is None:
-        simulated = all(map(is_below_simulated, inputs))
+        simulated = bool(inputs) and all(map(is_below_simulated, inputs))
     weights = choose_weights(task, args.weights, simulated)
     if weights.note:
         print(f'note: {weights.note}', flush=True)
@@ -180,11 +180,11 @@ def import_results(args, kind, read):
 
     if part_files(args.out):
         raise OptionError(f'{args.out} holds results already. Choose another folder.')
-    writer = ResultWriter(part_path(args.out), dict(kind=kind, imported=True))
+    writer = ResultWriter(part_path(args.out), dict(kind=kind, imported=True), resume=False)
     n_found = 0
     for path in args.pickles:
         for key, value in read(path).items():
             writer.add({key: value})
             n_found += 1
     writer.finish()
-    print(f'{n_found} {kind} taken over into {args.out}')
+    print(f'{kind} of {n_found} images taken over into {args.out}')

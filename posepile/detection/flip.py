@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from posepile.detection.suppression import survivors
 from posepile.util.matching import match_boxes
 
 
@@ -34,15 +35,7 @@ def merge_views(rows, mirrored_rows, width, max_iou):
     single[:, 4] /= 2
     merged = np.concatenate([both, single]).astype(np.float32)
     merged = merged[np.argsort(-merged[:, 4], kind='stable')]
-    return merged[_survivors(merged, max_iou)]
-
-
-def _survivors(rows, max_iou):
-    import torch
-    import torchvision
-
-    kept = torchvision.ops.nms(torch.from_numpy(rows[:, :4]), torch.from_numpy(rows[:, 4]), max_iou)
-    return np.sort(kept.numpy())
+    return merged[survivors(merged[:, :4], merged[:, 4], max_iou)]
 
 
 def _boxes(rows):

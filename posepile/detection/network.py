@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torchvision
 
 from posepile.detection import ultralytics_setup  # noqa: F401 - before anything of Ultralytics
 from posepile.detection.files import file_digest
+from posepile.detection.suppression import survivors
 from posepile.errors import BadFileError, OptionError
 
 _MOST_PEOPLE = 300  # per image, as in Ultralytics
@@ -147,8 +147,8 @@ class PeopleNetwork:
             image, row = torch.nonzero(confidence[:n_images] >= min_confidence, as_tuple=True)
             found = [x.double() for x in (image, row, confidence[image, row])]
             found = torch.cat([torch.stack(found, 1), corners[image, row].double()], dim=1)
-            found = found.cpu()  # all at once, for each transfer waits for the device
-        borders = np.searchsorted(found[:, 0].numpy(), np.arange(n_images + 1))
+            found = found.cpu().numpy()  # all at once, for each transfer waits for the device
+        borders = np.searchsorted(found[:, 0], np.arange(n_images + 1))
         return [_people(found[a:b], max_iou) for a, b in itertools.pairwise(borders)]
 
     def mask_coefficients(self, output, i_image, rows):
@@ -164,17 +164,17 @@ class PeopleNetwork:
         # [x, y, w, h, confidence of each class, coefficients]
         centers, sizes = output[..., :2], output[..., 2:4]
         corners = torch.cat([centers - sizes / 2, centers + sizes / 2], -1)
-        return corners, output[..., 4 + self._person]
+        confidence, best_class = output[..., 4 : 4 + self._n_classes].max(-1)
+        return corners, confidence * (best_class == self._person)
 
 
 def _people(found, max_iou):
     """People of one image from rows [image, row, confidence, corners], after suppression."""
     # Each image by itself and ties in the order of the rows, so that it does not matter with
     # which others an image shares its batch.
-    found = found[torch.argsort(found[:, 2], descending=True, stable=True)]
-    found = found[(found[:, 5:] > found[:, 3:5]).all(dim=1)]
-    kept = torchvision.ops.nms(found[:, 3:], found[:, 2], max_iou)[:_MOST_PEOPLE]
-    found = found[torch.sort(kept).values].numpy()
+    found = found[np.argsort(-found[:, 2], kind='stable')]
+    found = found[(found[:, 5:] > found[:, 3:5]).all(axis=1)]
+    found = found[survivors(found[:, 3:], found[:, 2], max_iou)[:_MOST_PEOPLE]]
     return People(
         found[:, 3:].astype(np.float32), found[:, 2].astype(np.float32), found[:, 1].astype(int)
     )
@@ -205,22 +205,51 @@ def _load(path):
         return _load_ultralytics(path)
     if not isinstance(checkpoint, dict) or 'posepile_network' not in checkpoint:
         raise BadFileError(path, 'holds tensors, but no network', 'Choose a YOLO .pt file.')
+    try:
+        return _built(checkpoint)
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
+        reason = ' '.join(str(e).split())[:300]
+        raise BadFileError(
+            path, f'no network can be made of it ({type(e).__name__}: {reason})', 'Choose another.'
+        ) from e
+
+
+def _built(checkpoint):
     from ultralytics.nn.tasks import DetectionModel, SegmentationModel
 
-    task = checkpoint['task']
+    task, config = checkpoint['task'], checkpoint['config']
     model_class = {'detect': DetectionModel, 'segment': SegmentationModel}[task]
-    model = model_class(checkpoint['config'], ch=3, nc=len(checkpoint['names']), verbose=False)
+    # Ultralytics evaluates the one as Python, and calls whatever is named by the others.
+    if 'activation' in config:
+        raise ValueError('an activation is not allowed')
+    for *_, name, _ in [*config['backbone'], *config['head']]:
+        if not _is_layer(name):
+            raise ValueError(f'{name!r} is no layer')
+    model = model_class(config, ch=3, nc=len(checkpoint['names']), verbose=False)
     model.load_state_dict(checkpoint['state_dict'])
     model.names = dict(enumerate(checkpoint['names']))
     return model.float(), task, int(checkpoint['image_size'])
 
 
-def _load_ultralytics(path):
-    from ultralytics.nn.tasks import torch_safe_load
+def _is_layer(name):
+    from ultralytics.nn import modules
 
+    found = getattr(*((torch.nn, name[3:]) if name.startswith('nn.') else (modules, name)), None)
+    return isinstance(found, type) and issubclass(found, torch.nn.Module)
+
+
+def _load_ultralytics(path):
+    from ultralytics.nn import tasks
+
+    # Without it, the file would be read unsafely, and nothing said.
+    if not getattr(getattr(tasks, '_SafeLoad', None), 'SUPPORTED', False):
+        raise OptionError(
+            'These versions of PyTorch and Ultralytics cannot read weights safely. Install PyTorch '
+            '2.6 and Ultralytics 8.4, or newer ones.'
+        )
     try:
         # Only the classes of YOLO networks are admitted: a file of weights cannot run code.
-        checkpoint, _ = torch_safe_load(path, safe_only=True)
+        checkpoint, _ = tasks.torch_safe_load(path, safe_only=True)
         model = checkpoint.get('ema') or checkpoint['model']
         arguments = checkpoint.get('train_args') or {}
         task = getattr(model, 'task', None) or arguments.get('task')

@@ -48,6 +48,11 @@ class ImageFile:
     key: str
     path: str
 
+    @property
+    def first_keys(self) -> tuple[str, ...]:
+        """Keys of the first images: where one of them is unknown, there is work left."""
+        return (self.key,)
+
     def images(self, is_known) -> Iterator[tuple[str, Loader]]:
         """(key, loader) of each image, here of one, but for those that ``is_known(key)``."""
         if not is_known(self.key):
@@ -64,6 +69,11 @@ class ArchiveImage:
     key: str
     archive: str
 
+    @property
+    def first_keys(self):
+        """See :attr:`ImageFile.first_keys`."""
+        return (self.key,)
+
     def images(self, is_known):
         """See :meth:`ImageFile.images`."""
         if not is_known(self.key):
@@ -72,7 +82,10 @@ class ArchiveImage:
     def _load(self, image_size, stride):
         from posepile.storage.archive import read_file
 
-        data = read_file(self.archive, self.key)
+        try:
+            data = read_file(self.archive, self.key)
+        except KeyError as e:
+            raise RawDataError(self.archive, f'there is no file {self.key} in it') from e
         return load_encoded(data, image_size, stride, f'{self.archive}: {self.key}')
 
 
@@ -85,6 +98,11 @@ class Video:
     step: int = 1
     threads: int = 1
 
+    @property
+    def first_keys(self):
+        """See :attr:`ImageFile.first_keys`."""
+        return tuple(frame_key(self.key, i) for i in (0, self.step))
+
     def images(self, is_known):
         """See :meth:`ImageFile.images`. What cannot be decoded has a loader that raises."""
         from posepile.raw.video import VideoFrames
@@ -93,12 +111,24 @@ class Video:
         indices = (i for i in itertools.count(0, self.step) if not is_known(frame_key(self.key, i)))
         video = VideoFrames(self.path, self.threads)
         try:
+            if self._is_all_known(video, is_known):
+                return
             for index, frame in video.raw_frames(indices, lambda i, why: bad.append((i, why))):
                 yield from self._reported(bad, is_known)
                 yield frame_key(self.key, index), _FrameLoader(frame)
         except RawDataError as e:
             yield self.key, _raiser(e)
         yield from self._reported(bad, is_known)
+
+    def _is_all_known(self, video, is_known):
+        """Whether a video is done, found out without decoding; False if that is not certain."""
+        if not is_known(frame_key(self.key, 0)):
+            return False
+        n = video.count_frames()
+        # Where it disagrees, the file may be damaged, which reading it tells better.
+        return n == video.n_frames and all(
+            is_known(frame_key(self.key, i)) for i in range(0, n, self.step)
+        )
 
     def _reported(self, bad, is_known):
         for index, why in bad:
@@ -161,23 +191,26 @@ def list_sources(
     """What is to be looked at, sorted by key, without opening images or videos.
 
     Args:
-        inputs: folders, image files, videos and Barecat archives. With several, keys are the
-            paths as given; with one folder or archive, paths below or in it.
+        inputs: folders, image files, videos and Barecat archives, or one of them. With several,
+            keys are the paths as given; with one folder or archive, paths below or in it.
         pattern: comma-separated patterns of paths below a folder or in an archive; by default
-            those of images and, in folders, of videos. ``**/`` also stands for no folder at all.
+            those of images and, in folders, of videos. ``*`` also stands for several folders, and
+            ``**/`` for none.
         paths_file: text file with a path per line, which replaces searching the folder.
         ignore_file: text file with a path per line: these are left out.
         every: look at every n-th frame of videos.
         threads: to decode a video with.
 
     Raises:
-        BadFileError: if an input or a text file does not exist.
-        OptionError: if there is nothing to look at, or two inputs have something in common.
+        BadFileError: if an input or a text file does not exist, or a name is no Unicode text.
+        OptionError: if there is nothing to look at, or an archive is one of several inputs.
     """
+    inputs = [inputs] if isinstance(inputs, (str, os.PathLike)) else inputs
+    inputs = [os.fspath(given) for given in inputs]
     is_only = len(inputs) == 1
     sources = []
     for given in inputs:
-        prefix = '' if is_only else f'{given}/'
+        prefix = '' if is_only else osp.join(given, '')
         sources += _sources_in(given, prefix, pattern, paths_file, every, threads)
     ignored = set(_lines(ignore_file)) if ignore_file else ()
     by_key = {source.key: source for source in sources if source.key not in ignored}
@@ -187,6 +220,13 @@ def list_sources(
             + (f' that match {pattern}' if pattern else '')
             + '. Name another folder, archive or file, or another --pattern.'
         )
+    for key in by_key:
+        if not _is_text(key):
+            raise BadFileError(
+                os.fsencode(key).decode('utf-8', 'backslashreplace'),
+                'the name of the file is no Unicode text, so it cannot be the key of a result',
+                'Rename the file.',
+            )
     return [by_key[key] for key in sorted(by_key)]
 
 
@@ -220,23 +260,41 @@ def _file_source(key, path, every, threads):
     return ImageFile(key, path)
 
 
-def _files_below(folder):
-    for path, _, files in os.walk(folder, followlinks=True):
-        relative = osp.relpath(path, folder)
-        for file in files:
-            yield file if relative == '.' else f'{relative}/{file}'
+def _files_below(folder, relative='', above=frozenset()):
+    """Paths of all files, relative to the folder. Links are followed, unless they lead back."""
+    real = osp.realpath(osp.join(folder, relative))
+    if real in above:
+        return
+    with os.scandir(real) as entries:
+        for entry in entries:
+            name = relative + entry.name
+            is_link = entry.is_symlink()
+            if osp.isdir(entry.path) if is_link else entry.is_dir():
+                yield from _files_below(folder, f'{name}/', above | {real})
+            else:
+                yield name
+
+
+def _is_text(key):
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _matching(names, pattern, extensions):
     if pattern is None:
         return [name for name in names if osp.splitext(name)[1].lower() in extensions]
-    patterns = [p for text in pattern.split(',') for p in (text, text.removeprefix('**/'))]
+    texts = [text.strip() for text in pattern.split(',')]
+    patterns = [p for text in texts for p in (text, text.replace('**/', ''))]
     return [name for name in names if any(fnmatch.fnmatchcase(name, p) for p in patterns)]
 
 
 def _lines(path):
     try:
-        with open(path, encoding='utf-8') as f:
-            return [line for line in f.read().splitlines() if line]
+        with open(path, encoding='utf-8-sig') as f:
+            lines = f.read().split('\n')
+            return [line.removeprefix('./') for line in lines if line]  # as ``find .`` writes them
     except (OSError, UnicodeDecodeError) as e:
         raise BadFileError(path, f'a text file with a path per line was expected ({e})') from e

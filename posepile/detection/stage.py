@@ -70,10 +70,11 @@ def detect_people(
     """
     options = options or DetectionOptions()
     task = TaskResults(out, options.settings(network, kind='detections'), i_task, n_tasks)
-    if task.is_finished:
+    share = task.share(sources)
+    if task.has_all(share):
         return 0, {}
     loaded = batches(
-        task.share(sources), task.is_known, options.image_size or network.image_size,
+        share, task.is_known, options.image_size or network.image_size,
         network.stride, batch_size or network.batch_size, network.allocate, threads or n_cores(),
     )  # fmt: skip
     return task.store(find_boxes(network, options, loaded), on_progress)
@@ -101,7 +102,8 @@ def _boxes(network, options, batch, outputs):
     found = {}
     for key, letterbox, r in zip(batch.keys, batch.letterboxes, rows, strict=True):
         boxes = np.concatenate([letterbox.corners_to_boxes(r[:, :4]), r[:, 4:]], axis=1)
-        found[key] = boxes[boxes[:, 4] >= options.confidence].astype(np.float32)
+        is_person = (boxes[:, 4] >= options.confidence) & (boxes[:, 2:4] > 0).all(axis=1)
+        found[key] = boxes[is_person].astype(np.float32)  # some lie in the margin only
     return found
 
 

@@ -6,18 +6,19 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from posepile.errors import BadFileError, RawDataError
+from posepile.errors import ArchiveError, BadFileError, RawDataError
 from posepile.raw.unpickle import restricted_load
 from posepile.storage.results import Results, frame_key, part_files
 
 
-def open_detections(place) -> Mapping[str, np.ndarray]:
+def open_detections(place, unfinished=False) -> Mapping[str, np.ndarray]:
     """Detections as a mapping from image path, or ``frame_key(video, index)``, to boxes.
 
     Args:
         place: a folder in which this program left its results (then a
             :class:`~posepile.storage.results.Results`), or a pickle of other tools, or a folder of
             pickles with one for each video (see :class:`PickledDetections`).
+        unfinished: whether to look into the files of tasks that are still running, or were killed.
 
     Returns:
         Mapping to float32 (n, 5): left, top, width, height, confidence, by falling confidence.
@@ -26,8 +27,12 @@ def open_detections(place) -> Mapping[str, np.ndarray]:
         BadFileError: if there are none.
     """
     place = os.fspath(place)
-    if osp.isdir(place) and part_files(place):
-        return Results(place)
+    if osp.isdir(place) and part_files(place, unfinished):
+        results = Results(place, unfinished=unfinished)
+        kind = results.settings.get('kind')
+        if kind != 'detections':
+            raise ArchiveError(place, f'holds {kind}, not detections', 'Name another folder.')
+        return results
     if osp.exists(place):
         return PickledDetections(place)
     raise BadFileError(
@@ -55,7 +60,7 @@ class PickledDetections(Mapping):
         for path, video in _pickles(self.place):
             content = restricted_load(path)
             if isinstance(content, Mapping):
-                found = {_text(key): boxes for key, boxes in content.items()}
+                found = {_text(path, key): boxes for key, boxes in content.items()}
             elif isinstance(content, (list, tuple)):
                 found = {frame_key(video, i): boxes for i, boxes in enumerate(content)}
             else:
@@ -94,8 +99,12 @@ def _pickles(place):
         yield path, osp.splitext(osp.relpath(path, place))[0]
 
 
-def _text(key):
-    key = key.decode('utf-8', 'surrogateescape') if isinstance(key, bytes) else str(key)
+def _text(path, key):
+    try:
+        key = key.decode() if isinstance(key, bytes) else str(key)
+        key.encode()
+    except UnicodeError as e:
+        raise RawDataError(path, f'the key {key!r} is no Unicode text') from e
     return key.removeprefix('./')
 
 

@@ -1,6 +1,8 @@
 """One task's share of the work of a network: what is left to do, and where the results go."""
 
-from posepile.errors import OptionError
+import contextlib
+
+from posepile.errors import ArchiveError, OptionError
 from posepile.storage.results import Results, ResultWriter, part_files, part_path
 
 
@@ -20,6 +22,7 @@ class TaskResults:
         self._settings = settings
         self._path = part_path(folder, i_task, n_tasks)
         finished = part_files(folder)
+        #: Whether this task has been through its share, as it was then.
         self.is_finished = self._path in finished
         self._existing = Results(folder) if finished else None
         if finished and self._existing.settings != settings:
@@ -34,6 +37,13 @@ class TaskResults:
         """The part of the sources that is this task's: neighbours, so that files hold ranges."""
         n = len(sources)
         return sources[n * self._i_task // self._n_tasks : n * (self._i_task + 1) // self._n_tasks]
+
+    def has_all(self, share) -> bool:
+        """Whether the task is finished, and nothing has been added to its share since."""
+        return self.is_finished and all(
+            self._existing.covers(source.key) or all(map(self._existing.covers, source.first_keys))
+            for source in share
+        )
 
     def is_known(self, key) -> bool:
         """Whether there is a result already, from this task or another division of the work."""
@@ -63,7 +73,8 @@ class TaskResults:
                 if on_progress:
                     on_progress(len(batch.keys) + len(batch.skipped))
         except BaseException:
-            writer.close()
+            with contextlib.suppress(ArchiveError):  # what has made us stop matters more
+                writer.close()
             raise
         writer.finish()
         return n_images, skipped

@@ -7,6 +7,7 @@ environment variables POSEPILE_DETECTOR and POSEPILE_SEGMENTER name any other.
 
 import os
 import os.path as osp
+import tempfile
 from dataclasses import dataclass
 
 from posepile import paths
@@ -99,7 +100,8 @@ def _downloaded(task, name, path):
     from posepile.detection import ultralytics_setup  # noqa: F401 - before anything of Ultralytics
     from posepile.raw.locks import open_locked
 
-    os.makedirs(osp.dirname(path), exist_ok=True)
+    folder = osp.dirname(path)
+    os.makedirs(folder, exist_ok=True)
     problem = 'Ultralytics offers none of that name'
     try:
         from ultralytics.utils.downloads import attempt_download_asset
@@ -107,7 +109,12 @@ def _downloaded(task, name, path):
         with open_locked(f'{path}.lock'):  # the tasks of a step start together
             if not osp.isfile(path):
                 print(f'Downloading {name} to {path}', flush=True)
-                attempt_download_asset(path)
+                # Ultralytics goes by the name, and leaves half a file there when killed.
+                with tempfile.TemporaryDirectory(prefix='.download-', dir=folder) as temporary:
+                    attempt_download_asset(osp.join(temporary, name))
+                    os.replace(osp.join(temporary, name), path)
+    except FileNotFoundError:  # there was nothing to download
+        pass
     except Exception as e:  # noqa: BLE001 - whatever stands between us and the network
         problem = ' '.join(str(e).split())[:300] or type(e).__name__
     if not osp.isfile(path):

@@ -69,6 +69,8 @@ def decode_jpeg_at_least(data: bytes, size, name='<bytes>') -> np.ndarray:
         RawDataError: as :func:`decode_image`.
     """
     full_size = jpeg_size(data)
+    if full_size is None:
+        raise RawDataError(name, 'is no JPEG file, or its header is damaged', _REMEDY)
     scale = min(1, max(wanted / full for wanted, full in zip(size, full_size, strict=True)))
     decoded = _decode_jpeg(data, scale, name)
     return _decode_by_opencv(data, name) if decoded is None else decoded[0]

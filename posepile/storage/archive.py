@@ -175,8 +175,8 @@ def read_file(path, key: str) -> bytes:
         ) from e
 
 
-def list_files(path, prefix: str):
-    """Yield the paths below the directory ``prefix`` in the archive, sorted.
+def list_files(path, prefix=''):
+    """Yield the paths in the archive, sorted: all, or those below the directory ``prefix``.
 
     Raises:
         ArchiveError: if the archive or its index is damaged.
@@ -192,10 +192,13 @@ def count_files(path, prefix: str) -> int:
 
 
 def _select(path, columns, prefix, order=''):
-    query = f'SELECT {columns} FROM files WHERE path >= ? AND path < ? {order}'
+    # '0' follows '/'
+    condition, place = 'path >= ? AND path < ?', (f'{prefix}/', f'{prefix}0')
+    if not prefix:
+        condition, place = 'TRUE', ()
+    query = f'SELECT {columns} FROM files WHERE {condition} {order}'
     try:
-        # '0' follows '/'
-        yield from open_reader(path).index.conn.execute(query, (f'{prefix}/', f'{prefix}0'))
+        yield from open_reader(path).index.conn.execute(query, place)
     except sqlite3.Error as e:
         raise _damaged_index(path, e) from e
 
