@@ -77,6 +77,9 @@ class PeopleNetwork:
             raise BadFileError(path, 'is a network without a class "person"', 'Choose another.')
         self._person = people[0]
         self._n_classes = len(names)
+        # Of YOLO26's two heads, the one that finds everybody several times is the better one, and
+        # the default of Ultralytics' newest versions (not of all).
+        model.end2end = False
         self._model = model.eval().fuse(verbose=False).requires_grad_(False).to(self.device)
         self.batch_size = 32 if self.device.type == 'cuda' else 4
         self._is_end2end = bool(getattr(head, 'end2end', False))
@@ -199,19 +202,35 @@ def _load(path):
     path = os.fspath(path)
     if not os.path.isfile(path):
         raise BadFileError(path, 'there is no such file of weights', 'Check the path.')
+    from ultralytics.nn import tasks
+
+    # Without it, the file would be read unsafely, and nothing said.
+    if not getattr(getattr(tasks, '_SafeLoad', None), 'SUPPORTED', False):
+        raise OptionError(
+            'These versions of PyTorch and Ultralytics cannot read weights safely. Install PyTorch '
+            '2.6 and Ultralytics 8.4, or newer ones.'
+        )
     try:
-        checkpoint = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception:  # noqa: BLE001 - torch names no types; what it is decides the next attempt
-        return _load_ultralytics(path)
-    if not isinstance(checkpoint, dict) or 'posepile_network' not in checkpoint:
-        raise BadFileError(path, 'holds tensors, but no network', 'Choose a YOLO .pt file.')
-    try:
-        return _built(checkpoint)
-    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
+        # Only the classes of YOLO networks are admitted: a file of weights cannot run code.
+        checkpoint, _ = tasks.torch_safe_load(path, safe_only=True)
+        if 'posepile_network' in checkpoint:
+            return _built(checkpoint)
+        model = checkpoint.get('ema') or checkpoint.get('model')
+        arguments = checkpoint.get('train_args') or {}
+        task = getattr(model, 'task', None) or arguments.get('task')
+        image_size = int(np.max(arguments.get('imgsz', 640)))
+    except Exception as e:  # noqa: BLE001 - damaged pickles raise almost anything
         reason = ' '.join(str(e).split())[:300]
         raise BadFileError(
-            path, f'no network can be made of it ({type(e).__name__}: {reason})', 'Choose another.'
+            path,
+            f'is no file of YOLO weights that can be read safely ({type(e).__name__}: {reason})',
+            'Download it again, or choose another network.',
         ) from e
+    if not isinstance(model, torch.nn.Module):
+        raise BadFileError(path, 'holds no network', 'Choose a YOLO .pt file.')
+    if task not in ('detect', 'segment'):
+        raise BadFileError(path, f'is a network for the task {task!r}', 'Choose another network.')
+    return model.float(), task, image_size
 
 
 def _built(checkpoint):
@@ -236,30 +255,3 @@ def _is_layer(name):
 
     found = getattr(*((torch.nn, name[3:]) if name.startswith('nn.') else (modules, name)), None)
     return isinstance(found, type) and issubclass(found, torch.nn.Module)
-
-
-def _load_ultralytics(path):
-    from ultralytics.nn import tasks
-
-    # Without it, the file would be read unsafely, and nothing said.
-    if not getattr(getattr(tasks, '_SafeLoad', None), 'SUPPORTED', False):
-        raise OptionError(
-            'These versions of PyTorch and Ultralytics cannot read weights safely. Install PyTorch '
-            '2.6 and Ultralytics 8.4, or newer ones.'
-        )
-    try:
-        # Only the classes of YOLO networks are admitted: a file of weights cannot run code.
-        checkpoint, _ = tasks.torch_safe_load(path, safe_only=True)
-        model = checkpoint.get('ema') or checkpoint['model']
-        arguments = checkpoint.get('train_args') or {}
-        task = getattr(model, 'task', None) or arguments.get('task')
-    except Exception as e:  # noqa: BLE001 - damaged pickles raise almost anything
-        reason = ' '.join(str(e).split())[:300]
-        raise BadFileError(
-            path,
-            f'is no file of YOLO weights that can be read safely ({type(e).__name__}: {reason})',
-            'Download it again, or choose another network.',
-        ) from e
-    if task not in ('detect', 'segment'):
-        raise BadFileError(path, f'is a network for the task {task!r}', 'Choose another network.')
-    return model.float(), task, int(np.max(arguments.get('imgsz', 640)))
