@@ -25,8 +25,8 @@ _FINE_STEP = 0.005  # mm; float32 steps below this (up to 33 m from the origin) 
 
 @dataclass(frozen=True)
 class Tolerances:
-    """The largest errors (for masks: the least overlap) that :meth:`FidelityReport.problems`
-    takes for a faithful product."""
+    """The largest errors (for masks: the least overlap, and the least mean overlap of those that
+    a network finds) that :meth:`FidelityReport.problems` takes for a faithful product."""
 
     joints_mm: float = 0.01
     camera_center_mm: float = 0.01
@@ -37,6 +37,7 @@ class Tolerances:
     marker_px: float = 1.0
     markers_found: float = 1.0  # share of those looked for
     mask_iou: float = 0.97
+    estimated_mask_iou: float = 0.85
 
 
 @dataclass
@@ -57,6 +58,9 @@ class FidelityReport:
         markers_sought, markers_found: drawn markers looked for, and found.
         masks: number of masks compared; ``mask_iou_min``, ``mask_iou_mean``: their overlap.
         missing_masks: records without the mask that the truth has.
+        estimated_masks: number of masks compared that a network was to find;
+            ``estimated_masks_found``: of these, where it found the person;
+            ``estimated_mask_iou_mean``: their overlap, 0 where it did not.
     """
 
     name: str
@@ -74,6 +78,9 @@ class FidelityReport:
     mask_iou_min: float = 1.0
     mask_iou_mean: float = 1.0
     missing_masks: list[str] = field(default_factory=list)
+    estimated_masks: int = 0
+    estimated_masks_found: int = 0
+    estimated_mask_iou_mean: float = 1.0
 
     def note_error(self, quantity, values, where):
         """Remember the largest of ``values``, if it is the largest so far; NaN is infinite."""
@@ -90,6 +97,13 @@ class FidelityReport:
             self.mask_iou_min, self.where['mask_iou'] = iou, where
         self.mask_iou_mean = (self.mask_iou_mean * self.masks + iou) / (self.masks + 1)
         self.masks += 1
+
+    def note_estimated_mask_iou(self, iou):
+        """``iou`` None: there is no mask."""
+        total = self.estimated_mask_iou_mean * self.estimated_masks + (iou or 0)
+        self.estimated_masks += 1
+        self.estimated_masks_found += iou is not None
+        self.estimated_mask_iou_mean = total / self.estimated_masks
 
     def problems(self, tolerances=None) -> list[str]:
         """What is worse than the tolerances allow, in words; empty if nothing is."""
@@ -120,6 +134,12 @@ class FidelityReport:
                 f'a mask overlaps by {self.mask_iou_min:.3f}, less than {tolerances.mask_iou:g}: '
                 f'{self.where["mask_iou"]}'
             )
+        if self.estimated_mask_iou_mean < tolerances.estimated_mask_iou:
+            lines.append(
+                f'the {self.estimated_masks_found} masks that were found of '
+                f'{self.estimated_masks} people overlap by {self.estimated_mask_iou_mean:.3f} on '
+                f'average, less than {tolerances.estimated_mask_iou:g}'
+            )
         if self.examples == 0:
             lines.append('there was nothing to compare')
         return lines
@@ -134,6 +154,11 @@ class FidelityReport:
             lines.append(
                 f'{self.masks} masks overlap by at least {self.mask_iou_min:.3f}, '
                 f'{self.mask_iou_mean:.3f} on average'
+            )
+        if self.estimated_masks:
+            lines.append(
+                f'{self.estimated_masks_found} masks were found of {self.estimated_masks} people '
+                f'and overlap by {self.estimated_mask_iou_mean:.3f} on average'
             )
         return lines
 
@@ -241,13 +266,24 @@ def _compare_pixels(report, path, example, person, crop):
             report.where.setdefault('lost_marker', path)
         distances = np.linalg.norm(displacements[is_found], axis=1)
         report.note_error('marker_px', distances, path)
-    if person.mask is not None and example.mask is None:
+    if person.mask is not None:
+        _compare_masks(report, path, example.mask, person, crop)
+
+
+def _compare_masks(report, path, mask, person, crop):
+    if mask is None and not person.is_mask_estimated:
         report.missing_masks.append(path)
-    elif person.mask is not None:
-        expected = _mapped_mask(rlemasklib.decode(person.mask), person.camera, crop)
-        if np.sum(expected) > _SMALLEST_MASK:
-            iou = rlemasklib.iou([rlemasklib.encode(np.uint8(expected)), example.mask])
-            report.note_mask_iou(float(iou), path)
+        return
+    expected = _mapped_mask(rlemasklib.decode(person.mask), person.camera, crop)
+    if np.sum(expected) <= _SMALLEST_MASK:
+        return
+    iou = None
+    if mask is not None:
+        iou = float(rlemasklib.iou([rlemasklib.encode(np.uint8(expected)), mask]))
+    if person.is_mask_estimated:
+        report.note_estimated_mask_iou(iou)
+    else:
+        report.note_mask_iou(iou, path)
 
 
 def _mapped_mask(mask, camera, crop):

@@ -28,6 +28,7 @@ class TruePerson:
             uncalibrated.
         mask: run-length encoded mask in source pixels, or None.
         markers: (M, 2) source pixels of markers drawn into the frame, or None.
+        is_mask_estimated: whether the product's mask is found by a network, which cannot be exact.
     """
 
     crop_path: str
@@ -38,6 +39,7 @@ class TruePerson:
     camera: dict | None = None
     mask: dict | None = None
     markers: np.ndarray | None = None
+    is_mask_estimated: bool = False
 
 
 def camera_dict(camera) -> dict:

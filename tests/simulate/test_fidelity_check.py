@@ -229,6 +229,30 @@ def test_masks(product):
     assert '1 masks are missing' in the_problem(check(triples, truth))
 
 
+def test_masks_of_a_network_are_judged_by_their_mean(product):
+    triples, truth = product
+    for person in truth:
+        person.is_mask_estimated = True
+    mask = rlemasklib.decode(triples[0][1].mask)
+    triples[0][1].mask = rlemasklib.encode(cv2.erode(mask, np.ones((5, 5), np.uint8)))
+    report = check(triples, truth)
+    assert report.problems() == [] and report.masks == 0
+    assert report.estimated_masks == report.estimated_masks_found == 3
+    assert 0.9 < report.estimated_mask_iou_mean < 0.98
+    assert '3 masks were found of 3 people and overlap by 0.9' in report.lines()[-1]
+    # One that is not found counts as no overlap, which is too much for three, ...
+    triples[0][1].mask = None
+    report = check(triples, truth)
+    assert report.missing_masks == []
+    assert (report.estimated_masks, report.estimated_masks_found) == (3, 2)
+    assert report.estimated_mask_iou_mean == pytest.approx(2 / 3, abs=0.01)
+    assert 'the 2 masks that were found of 3 people overlap by 0.6' in the_problem(report)
+    assert report.problems(Tolerances(estimated_mask_iou=0.6)) == []
+    # ... and so do masks of somebody else.
+    triples[0][1].mask = rlemasklib.encode(1 - mask)
+    assert 'the 3 masks that were found of 3' in the_problem(check(triples, truth))
+
+
 def test_coordinates_in_2d():
     triples, truth = make_product('2d', None)
     triples[0][1].coords[4, 1] += 0.1

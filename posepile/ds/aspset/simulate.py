@@ -10,6 +10,7 @@ import os.path as osp
 from dataclasses import dataclass
 
 import numpy as np
+import rlemasklib
 
 from posepile.raw.c3d import write_c3d
 from posepile.simulate.camera import StudioCamera
@@ -156,11 +157,14 @@ def _simulate_clip(data, plan, cameras, seed, markers):
         camera = _in_frame_of(left, cameras[view])
         _write_camera(_place(data, plan, f'cameras/{stem}-{view}.json'), camera)
         boxes = []
+        kept = _kept_frames(joints[: plan.n_frames], plan.split)
+        # Test examples are packed without masks.
+        masks = dict.fromkeys(() if plan.split == 'test' else kept)
         video = f'videos/{stem}-{plan.clip}-{view}.mkv'
         pixels = camera.project(joints)
         write_video(
             _place(data, plan, video),
-            _frames(scene, cameras[view], plan.n_frames, boxes, pixels if markers else None),
+            _frames(scene, cameras[view], plan.n_frames, boxes, masks, pixels if markers else None),
             fps=FPS,
         )
         _write_boxes(_place(data, plan, f'boxes/{stem}-{plan.clip}-{view}.csv'), boxes)
@@ -172,9 +176,11 @@ def _simulate_clip(data, plan, cameras, seed, markers):
                 box=_expanded_box(boxes[i]),
                 imshape=IMSHAPE,
                 camera=camera_dict(camera),
+                mask=masks.get(i),
+                is_mask_estimated=True,
                 markers=pixels[i] if markers else None,
             )
-            for i in _kept_frames(joints[: plan.n_frames], plan.split)
+            for i in kept
         ]
     return truth
 
@@ -186,10 +192,17 @@ def _expanded_box(corners):
     return np.array([x1 - 0.05 * w, y1 - 0.05 * h, 1.1 * w, 1.1 * h])
 
 
-def _frames(scene, camera, n_frames, boxes, markers):
-    """Render the frames one by one, noting the person's box (corners) of each in ``boxes``."""
+def _frames(scene, camera, n_frames, boxes, masks, markers):
+    """Render the frames one by one.
+
+    Args:
+        boxes: list to which the person's box (corners) in each is added.
+        masks: dictionary; its keys are the frames whose mask of the person it is given.
+    """
     for i in range(n_frames):
         frame = scene.render(camera, i)
+        if i in masks:
+            masks[i] = rlemasklib.encode(frame.mask(0).astype(np.uint8))
         left, top, width, height = (float(x) for x in frame.box(0))
         boxes.append([left, top, left + width, top + height])
         yield frame.image if markers is None else draw_markers(frame.image, markers[i])
