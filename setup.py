@@ -35,7 +35,11 @@ setup(
     license='MIT',
     python_requires='>=3.10',
     packages=find_packages(include=['posepile', 'posepile.*']),
-    package_data={'posepile': ['functions.sh'], 'posepile.ds': ['*/dataset.toml', '*/main.sh']},
+    package_data={
+        'posepile': ['functions.sh'],
+        'posepile.detection': ['studio_weights/*'],
+        'posepile.ds': ['*/dataset.toml', '*/main.sh'],
+    },
     install_requires=REQUIREMENTS,
     extras_require={'test': TEST_REQUIREMENTS},
     entry_points={'console_scripts': ['posepile=posepile.cli:main']},
