@@ -94,12 +94,16 @@ class PeopleNetwork:
         """An uninitialised uint8 array for :meth:`start`, from where the device reads fast."""
         return torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == 'cuda').numpy()
 
-    def start(self, inputs: np.ndarray, flip=False):
+    def start(self, inputs: np.ndarray, flip=False, n_images=None):
         """Begin with a batch: uint8 (B, rows, columns, 3) RGB, on request mirrored.
+
+        Of the images, only the first ``n_images`` matter (None: all).
 
         Returns:
             :class:`Output`; on a GPU, the work is still under way.
         """
+        if self.device.type == 'cpu':  # a GPU always gets a whole batch
+            inputs = inputs[:n_images]
         return self.run(self.prepared(inputs, flip))
 
     @torch.inference_mode()
@@ -117,8 +121,15 @@ class PeopleNetwork:
     @torch.inference_mode()
     def run(self, batch):
         """:class:`Output` of a batch from :meth:`prepared`."""
-        output = self._model(batch)[0]
-        rows, prototypes = output if isinstance(output, tuple) else (output, None)
+        if self.device.type == 'cpu':
+            # Vectors of numbers are computed in other ways than what is left over behind them, so
+            # that the last bits would depend on the place in the batch.
+            outputs = [self._forward(image[np.newaxis]) for image in batch]
+            rows = torch.cat([rows for rows, _ in outputs])
+            prototypes = [p for _, p in outputs if p is not None]
+            prototypes = torch.cat(prototypes) if prototypes else None
+        else:
+            rows, prototypes = self._forward(batch)
         if not self._is_end2end:
             rows = rows.transpose(1, 2)
         done = None
@@ -126,6 +137,10 @@ class PeopleNetwork:
             done = torch.cuda.Event()
             done.record()
         return Output(rows, prototypes, done)
+
+    def _forward(self, batch):
+        output = self._model(batch)[0]
+        return output if isinstance(output, tuple) else (output, None)
 
     @contextlib.contextmanager
     def finishing(self, output):

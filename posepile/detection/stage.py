@@ -85,7 +85,9 @@ def find_boxes(network, options, all_batches):
     views = (False, True) if options.flip else (False,)
 
     def start(batch):
-        return batch, [network.start(batch.inputs, flip) for flip in views if batch.keys]
+        return batch, [
+            network.start(batch.inputs, flip, len(batch.keys)) for flip in views if batch.keys
+        ]
 
     # While one batch is on the GPU, the boxes of the one before are worked out.
     for batch, outputs in lagged(map(start, all_batches), 1):

@@ -1,8 +1,8 @@
 """Images into batches of network inputs, loaded ahead by threads.
 
 All batches have the same number of images (the last ones are filled up with empty ones), because
-what a network finds in an image can depend in the last bits on the size of its batch: so results
-depend on neither the division of the work nor on interruptions.
+what a network finds in an image on a GPU can depend in the last bits on the size of its batch: so
+results depend on neither the division of the work nor on interruptions.
 """
 
 import contextlib
