@@ -110,7 +110,8 @@ def _text(path, key):
 
 def _normalised(path, key, boxes):
     try:
-        rows = np.asarray(boxes, np.float32)
+        with np.errstate(over='ignore'):  # infinity is refused below
+            rows = np.asarray(boxes, np.float32)
     except (TypeError, ValueError) as e:
         raise RawDataError(path, f'the boxes of {key} are no array of numbers ({e})') from e
     if rows.size == 0:

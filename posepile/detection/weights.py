@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass
 
 from posepile import paths
-from posepile.errors import BadFileError
+from posepile.errors import ArchiveError, BadFileError
 from posepile.simulate.origin import MARKER
 
 STUDIO = 'studio'
@@ -75,7 +75,11 @@ def _is_archive_simulated(path):
     annotations = osp.join(osp.dirname(path), 'annotations.barecat')
     if not osp.exists(annotations):
         return False
-    return bool(read_metadata(annotations).get('posepile', {}).get('simulated'))
+    try:
+        metadata = read_metadata(annotations)
+    except ArchiveError:  # of something else
+        return False
+    return bool(metadata.get('posepile', {}).get('simulated'))
 
 
 def _found(task, named):

@@ -46,13 +46,17 @@ def decode_image(data: bytes, scale=1, name='<bytes>') -> np.ndarray:
     Raises:
         RawDataError: no image, or one that ends early or is damaged otherwise.
     """
-    image = _decode_jpeg(data, scale, name) if data[:3] == _JPEG_MAGIC else None
+
+    def scaled(width, height):
+        return math.ceil(width * scale), math.ceil(height * scale)
+
+    image = _decode_jpeg(data, scaled, name) if data[:3] == _JPEG_MAGIC else None
     if image is None:
         image = _decode_by_opencv(data, name)
         height, width = image.shape[:2]
     else:
         image, width, height = image
-    wanted = math.ceil(width * scale), math.ceil(height * scale)
+    wanted = scaled(width, height)
     if wanted == image.shape[1::-1]:
         return image
     shrinks = wanted[0] < image.shape[1]
@@ -68,28 +72,27 @@ def decode_jpeg_at_least(data: bytes, size, name='<bytes>') -> np.ndarray:
     Raises:
         RawDataError: as :func:`decode_image`.
     """
-    full_size = jpeg_size(data)
-    if full_size is None:
+    if jpeg_size(data) is None:
         raise RawDataError(name, 'is no JPEG file, or its header is damaged', _REMEDY)
-    scale = min(1, max(wanted / full for wanted, full in zip(size, full_size, strict=True)))
-    decoded = _decode_jpeg(data, scale, name)
+    decoded = _decode_jpeg(data, lambda width, height: size, name)
     return _decode_by_opencv(data, name) if decoded is None else decoded[0]
 
 
-def _decode_jpeg(data, scale, name):
-    """Image (already smaller if possible), full width and height; None if OpenCV has to do it."""
+def _decode_jpeg(data, least_size, name):
+    """Image (smaller if possible), full width and height; None if OpenCV has to do it.
+
+    ``least_size`` makes (width, height) that suffice of the full ones.
+    """
     try:
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
     except (ValueError, KeyError):  # KeyError: exotic chroma subsampling
         return None
     if colorspace in ('CMYK', 'YCCK'):
         return None
+    least = least_size(width, height)
     smaller = {}
-    if scale < 1:
-        smaller = {
-            'min_height': math.ceil(height * scale),
-            'min_width': math.ceil(width * scale),
-        }
+    if least[0] <= width and least[1] <= height:
+        smaller = dict(min_width=least[0], min_height=least[1])
     try:
         return simplejpeg.decode_jpeg(data, strict=True, **smaller), width, height
     except ValueError as e:
