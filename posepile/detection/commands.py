@@ -182,9 +182,13 @@ def import_results(args, kind, read):
         raise OptionError(f'{args.out} holds results already. Choose another folder.')
     writer = ResultWriter(part_path(args.out), dict(kind=kind, imported=True), resume=False)
     n_found = 0
-    for path in args.pickles:
-        for key, value in read(path).items():
-            writer.add({key: value})
-            n_found += 1
+    try:
+        for path in args.pickles:
+            for key, value in read(path).items():
+                writer.add({key: value})
+                n_found += 1
+    except BaseException:
+        writer.close()
+        raise
     writer.finish()
     print(f'{kind} of {n_found} images taken over into {args.out}')
