@@ -26,7 +26,9 @@ _OCCLUDER_GAPS = {'post': 450, 'bush': 700, 'box': 900}  # mm, least distance fr
 _PLACING_ATTEMPTS = 40
 
 
-def random_crowd(rng, imshape=(360, 640), n_people=None, main_height=None, kind=None):
+def random_crowd(
+    rng, imshape=(360, 640), n_people=None, main_height=None, kind=None, closeness=0.6
+):
     """A random scene of several people and the camera that watches it.
 
     People often hide one another and are cut by the border of the image, things may stand in
@@ -42,6 +44,8 @@ def random_crowd(rng, imshape=(360, 640), n_people=None, main_height=None, kind=
             image, as in a crop around a person. By default people are anywhere and are from
             ``MIN_HEIGHT`` pixels tall to nearly twice as tall as the image.
         kind: of background, by default a random one.
+        closeness: share of the people who are put right in front of or behind somebody, so that
+            most of them hide or are hidden; the others are anywhere in the image.
 
     Returns:
         A :class:`~posepile.simulate.scene.Scene` and a
@@ -56,7 +60,7 @@ def random_crowd(rng, imshape=(360, 640), n_people=None, main_height=None, kind=
         raise OptionError(f'A crowd of {n_people} people cannot be drawn; 0 is the least.')
     background = Background.random(rng, kind or KINDS[rng.integers(len(KINDS))])
     camera, main_place = _random_camera(rng, imshape, main_height, background)
-    places = _random_places(rng, camera, n_people, main_place, background)
+    places = _random_places(rng, camera, n_people, main_place, background, closeness)
     performers = [
         Performer.random(
             rng, MOTIONS[rng.integers(len(MOTIONS))], n_frames=1, position=tuple(place),
@@ -116,7 +120,7 @@ def _random_lens(rng):
     return (-0.25 * strength, 0.08 * strength, *rng.normal(0, 0.001, 2), 0.0)
 
 
-def _random_places(rng, camera, n_people, main_place, background):
+def _random_places(rng, camera, n_people, main_place, background, closeness):
     """Points (x, y) on the ground, at least ``MIN_GAP`` apart; fewer if they do not fit."""
     focal, (h, w) = camera.K[0, 0], camera.imshape
     eye = camera.t[:2]
@@ -126,7 +130,7 @@ def _random_places(rng, camera, n_people, main_place, background):
     for _ in range(_PLACING_ATTEMPTS * n_people):
         if len(places) == n_people:
             break
-        if rng.random() < 0.6:  # close in front of somebody or behind, and a bit aside
+        if rng.random() < closeness:  # close in front of somebody or behind, and a bit aside
             other = places[rng.integers(len(places))]
             depth = rng.choice([-1, 1]) * rng.uniform(300, 1500)
             place = other + depth * _direction(other - eye) + rng.normal(0, 280) * right
