@@ -1,5 +1,6 @@
 """The detection stage: sources to a file of boxes per task."""
 
+import contextlib
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -81,7 +82,7 @@ def detect_people(
 
 
 def find_boxes(network, options, all_batches):
-    """Yield (batch, {key: float32 (n, 5) boxes with confidence}) of each batch."""
+    """Yield (batch, {key: float32 (n, 5) boxes with confidence}) of each batch of a generator."""
     views = (False, True) if options.flip else (False,)
 
     def start(batch):
@@ -90,8 +91,9 @@ def find_boxes(network, options, all_batches):
         ]
 
     # While one batch is on the GPU, the boxes of the one before are worked out.
-    for batch, outputs in lagged(map(start, all_batches), 1):
-        yield batch, _boxes(network, options, batch, outputs) if batch.keys else {}
+    with contextlib.closing(all_batches):
+        for batch, outputs in lagged(map(start, all_batches), 1):
+            yield batch, _boxes(network, options, batch, outputs) if batch.keys else {}
 
 
 def _boxes(network, options, batch, outputs):

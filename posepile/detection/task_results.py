@@ -55,7 +55,7 @@ class TaskResults:
         """Store results as they come, and give the file its final name at the end.
 
         Args:
-            results: yields (:class:`~posepile.detection.stream.Batch`, {key: value}).
+            results: generator of (:class:`~posepile.detection.stream.Batch`, {key: value}).
             on_progress: called with the number of images after each batch.
 
         Returns:
@@ -73,6 +73,7 @@ class TaskResults:
                 if on_progress:
                     on_progress(len(batch.keys) + len(batch.skipped))
         except BaseException:
+            results.close()  # the threads behind it ask the writer
             with contextlib.suppress(ArchiveError):  # what has made us stop matters more
                 writer.close()
             raise

@@ -13,6 +13,7 @@ import os
 import os.path as osp
 import re
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 
@@ -64,8 +65,8 @@ class ResultWriter:
         self.path = os.fspath(path)
         self._partial = f'{self.path}{PARTIAL}'
         os.makedirs(osp.dirname(self.path) or '.', exist_ok=True)
+        self._lock = threading.RLock()  # threads that load images ask what is known
         with self._explained():
-            # Threads that load images ask what is known; SQLite itself lets one in at a time.
             self._db = sqlite3.connect(
                 self._partial, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
             )
@@ -97,7 +98,8 @@ class ResultWriter:
     def __contains__(self, key):
         """Whether the key has a value or was skipped."""
         query = 'SELECT 1 FROM found WHERE key = ? UNION ALL SELECT 1 FROM skipped WHERE key = ?'
-        return self._db.execute(query, (key, key)).fetchone() is not None
+        with self._lock:
+            return self._db.execute(query, (key, key)).fetchone() is not None
 
     def add(self, found: Mapping[str, object]):
         """Store values: anything that :func:`posepile.storage.codec.pack` takes."""
@@ -151,7 +153,7 @@ class ResultWriter:
     @contextlib.contextmanager
     def _explained(self):
         try:
-            with explain_disk_errors(self.path):
+            with self._lock, explain_disk_errors(self.path):
                 yield
         except sqlite3.DatabaseError as e:
             if 'locked' in str(e):

@@ -68,6 +68,10 @@ def test_suppression_is_that_of_torchvision(n, max_iou):
     np.testing.assert_array_equal(survivors(corners, confidence, max_iou), np.sort(kept.numpy()))
 
 
+def iter_of(*batches):
+    yield from batches
+
+
 def test_a_mirrored_image_gives_mirrored_people(network):
     from posepile.detection.letterbox import Letterbox
     from posepile.detection.stage import DetectionOptions, find_boxes
@@ -78,7 +82,7 @@ def test_a_mirrored_image_gives_mirrored_people(network):
         letterbox = Letterbox.of(image.shape[:2], 96, network.stride)
         inputs = letterbox.place(image)[np.newaxis]
         batch = Batch(['a'], [letterbox], [None], np.ascontiguousarray(inputs))
-        ((_, found),) = find_boxes(network, DetectionOptions(0.05, 0.7, 96, flip), [batch])
+        ((_, found),) = find_boxes(network, DetectionOptions(0.05, 0.7, 96, flip), iter_of(batch))
         return found['a']
 
     image = picture(96, 64, 3)
@@ -91,3 +95,26 @@ def test_a_mirrored_image_gives_mirrored_people(network):
         )
         assert len(boxes) > 3
         assert is_same == flip  # the network by itself is not symmetric
+
+
+def test_people_seen_less_clearly_in_one_view_count(network):
+    from posepile.detection.letterbox import Letterbox
+    from posepile.detection.stage import DetectionOptions, find_boxes
+    from posepile.detection.stream import Batch
+    from tests.detection.networks import picture
+
+    confidence = 0.5
+    image = picture(96, 64, 3)
+    views = []
+    for flip in (False, True):
+        (people,) = network.people(network.start(image[np.newaxis], flip), 1, confidence / 2, 0.7)
+        views.append(np.column_stack([people.corners, people.confidence]))
+    expected = merge_views(*views, 96, 0.7)
+    expected = expected[expected[:, 4] >= confidence]
+    batch = Batch(['a'], [Letterbox.of((64, 96), 96, 32)], [None], image[np.newaxis])
+    options = DetectionOptions(confidence, 0.7, 96, flip=True)
+    ((_, found),) = find_boxes(network, options, iter_of(batch))
+    np.testing.assert_array_equal(found['a'][:, 4], expected[:, 4])
+    # Half as sure in one of the views, twice as sure in the other.
+    certain = [view[view[:, 4] >= confidence] for view in views]
+    assert len(expected) != (merge_views(*certain, 96, 0.7)[:, 4] >= confidence).sum()

@@ -119,7 +119,8 @@ def layer(name, *args):
 
 
 @pytest.mark.parametrize('kind', ['zip', 'pickle', 'loaded before', 'activation', 'layer'])
-def test_weights_cannot_run_code(weights, tmp_path, kind):
+def test_weights_cannot_run_code(weights, tmp_path, tmp_path_factory, kind):
+    elsewhere = str(tmp_path_factory.mktemp('elsewhere') / 'data.pt')
     victim, path = str(tmp_path / 'victim'), str(tmp_path / 'weights.pt')
     if kind == 'zip':
         torch.save({'model': Hostile(victim)}, path)
@@ -132,7 +133,8 @@ def test_weights_cannot_run_code(weights, tmp_path, kind):
     elif kind == 'activation':  # which Ultralytics evaluates as Python
         torch.save(hostile_config(weights, activation=f'open({victim!r}, "w")'), path)
     else:  # which Ultralytics looks up among all that its module knows
-        torch.save(hostile_config(weights, **layer('attempt_download_asset', victim)), path)
+        torch.save(dict(model=Hostile(victim)), elsewhere)
+        torch.save(hostile_config(weights, **layer('torch_safe_load', elsewhere)), path)
     with pytest.raises(BadFileError, match='weights.pt: is no file of YOLO weights'):
         PeopleNetwork(path, 'cpu')
     assert os.listdir(tmp_path) == ['weights.pt']
