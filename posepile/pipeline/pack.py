@@ -112,6 +112,7 @@ def _copy_annotations(recipe, shard_files, annotations, masks, compact) -> dict:
         version=posepile.__version__,
         options=recipe.options,
         examples=n_examples,
+        masks=recipe.mask_of if masks else None,
     )
     return metadata
 

@@ -53,6 +53,13 @@ def main(argv=None) -> int:
             metavar='X',
             help='least IoU of the wanted box with that of the mask (0.1)',
         )
+        verb.add_argument(
+            '--least-confidence',
+            type=commands.fraction,
+            default=0.05,
+            metavar='X',
+            help='that somebody is a person, where one is known to be (0.05)',
+        )
     take = verbs.add_parser('import', help='take over pickled masks of other tools')
     take.add_argument(
         'pickles',
@@ -139,7 +146,13 @@ def _options_of(args):
     """The arguments as :class:`posepile.segmentation.stage.SegmentationOptions`."""
     from posepile.segmentation.stage import SegmentationOptions
 
-    return SegmentationOptions(args.confidence, args.iou, args.image_size, overlap=args.overlap)
+    return SegmentationOptions(
+        args.confidence,
+        args.iou,
+        args.image_size,
+        overlap=args.overlap,
+        least_confidence=args.least_confidence,
+    )
 
 
 def _import(args):

@@ -12,6 +12,7 @@ from posepile.cluster.resources import n_cores
 from posepile.detection.stage import DetectionOptions
 from posepile.detection.stream import batches, lagged
 from posepile.detection.task_results import TaskResults
+from posepile.errors import OptionError
 from posepile.segmentation.choice import chosen_people, cleaned_mask
 from posepile.segmentation.prototypes import logit_maps, mask_from_logits
 from posepile.segmentation.stored import encoded_rle, mask_key
@@ -25,9 +26,19 @@ class SegmentationOptions(DetectionOptions):
     Attributes:
         overlap: least IoU of the box that a person was cropped by with the box of the mask that is
             to be theirs.
+        least_confidence: of somebody at the place of a person who is known to be there. With the
+            ``confidence`` that strangers need, people who are half hidden would be missed, and
+            whoever hides them would be taken for them.
     """
 
     overlap: float = 0.1
+    least_confidence: float = 0.05
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ('overlap', 'least_confidence'):
+            if not 0 <= getattr(self, name) <= 1:
+                raise OptionError(f'{name} has to be from 0 to 1, not {getattr(self, name)}.')
 
 
 def segment_people(
@@ -86,7 +97,8 @@ class _Found(NamedTuple):
     Attributes:
         wanted: (k, 4) boxes of the people that are looked for, or None.
         chosen: (k,) which of the found people they are, -1 for none; None if all are looked for.
-        boxes: (n, 5) float32 boxes and confidence of the people found.
+        boxes: (n, 5) float32 boxes and confidence of the people found: those that are certain
+            enough, and the chosen.
         logits: maps of the chosen people and one of all people, or of all people one by one.
     """
 
@@ -101,28 +113,35 @@ class _Found(NamedTuple):
 @torch.inference_mode()
 def _images(network, options, batch, output):
     """A :class:`_Found` of each image of a batch."""
-    people = network.people(output, len(batch.keys), options.confidence, options.iou)
+    least = options.confidence
+    if any(wanted is not None for wanted in batch.boxes):
+        least = min(least, options.least_confidence)
+    people = network.people(output, len(batch.keys), least, options.iou)
     images = []
     with network.finishing(output):
         for i, (key, letterbox, wanted) in enumerate(
             zip(batch.keys, batch.letterboxes, batch.boxes, strict=True)
         ):
             boxes = letterbox.corners_to_boxes(people[i].corners)
-            logits = logit_maps(
-                network.mask_coefficients(output, i, people[i].rows),
-                output.prototypes[i],
-                torch.from_numpy(people[i].corners).to(network.device),
-                letterbox.input_shape,
-            )
-            chosen = None
-            if wanted is not None:  # of the others, only where they are matters
+            boxes = np.concatenate([boxes, people[i].confidence[:, np.newaxis]], axis=1)
+            counted, chosen = boxes[:, 4] >= options.confidence, None
+            if wanted is not None:
                 wanted = clipped(wanted, letterbox.imshape)  # as those of the found people are
                 chosen = chosen_people(wanted, boxes, options.overlap)
+                counted[chosen[chosen >= 0]] = True
+                chosen = np.append(np.cumsum(counted) - 1, -1)[chosen]
+            logits = logit_maps(
+                network.mask_coefficients(output, i, people[i].rows[counted]),
+                output.prototypes[i],
+                torch.from_numpy(people[i].corners[counted]).to(network.device),
+                letterbox.input_shape,
+            )
+            if wanted is not None:  # of the others, only where they are matters
                 own = torch.from_numpy(chosen[chosen >= 0]).to(network.device)
                 everybody = [logits.amax(dim=0, keepdim=True)] if len(logits) else []
                 logits = torch.cat([logits[own], *everybody])
-            boxes = np.concatenate([boxes, people[i].confidence[:, np.newaxis]], axis=1)
-            images.append(_Found(key, letterbox, wanted, chosen, boxes.astype(np.float32), logits))
+            boxes = boxes[counted].astype(np.float32)
+            images.append(_Found(key, letterbox, wanted, chosen, boxes, logits))
         # One transfer for all, for each waits for the device.
         logits = torch.cat([image.logits for image in images]).cpu().numpy()
     borders = np.cumsum([0, *(len(image.logits) for image in images)])
@@ -134,18 +153,26 @@ def _images(network, options, batch, output):
 
 def _encoded(image):
     """What is stored for an image: {key: value}."""
-    masks = [mask_from_logits(logits, image.letterbox) for logits in image.logits]
     if image.chosen is None:
+        masks = [
+            mask_from_logits(logits, image.letterbox, box)
+            for logits, box in zip(image.logits, image.boxes, strict=True)
+        ]
         people = encoded_rle(np.bitwise_or.reduce(masks)) if masks else None
         parts = [cleaned_mask(m, box[:4]) for m, box in zip(masks, image.boxes, strict=True)]
         rles = [encoded_rle(part) for part in parts]
         return {image.key: dict(boxes=image.boxes, masks=rles, people=people)}
-    people = encoded_rle(masks.pop()) if masks else None
+    people = None
+    if len(image.boxes):  # the last map is that of all people
+        people = encoded_rle(mask_from_logits(image.logits[-1], image.letterbox))
     if len(image.chosen) == 0:  # still, it has been looked at
         return {image.key: dict(person=None, people=people)}
-    masks = iter(masks)
+    maps = iter(image.logits)
     result = {}
-    for number, (chosen, box) in enumerate(zip(image.chosen, image.wanted, strict=True)):
-        person = None if chosen < 0 else encoded_rle(cleaned_mask(next(masks), box))
+    for number, (chosen, wanted) in enumerate(zip(image.chosen, image.wanted, strict=True)):
+        person = None
+        if chosen >= 0:
+            mask = mask_from_logits(next(maps), image.letterbox, image.boxes[chosen])
+            person = encoded_rle(cleaned_mask(mask, wanted))
         result[mask_key(image.key, number)] = dict(person=person, people=people)
     return result

@@ -10,6 +10,9 @@ import pytest
 from posepile import paths
 from posepile.datasets2d import Pose2DDataset
 from posepile.datasets3d import Pose3DDataset
+from posepile.detection.network import PeopleNetwork
+from posepile.detection.weights import studio_weights
+from posepile.pipeline.crop_masks import segment_crops
 from posepile.pipeline.pack import pack
 from posepile.pipeline.stages import make_crops
 from posepile.registry import list_datasets
@@ -36,15 +39,22 @@ def test_product_equals_the_truth(info, simulated_root, monkeypatch):
     assert {SPLIT_NAMES[split] for split in recipe.splits} == set(info.splits)
     for i in range(3):
         make_crops(recipe, i, 3)
+    has_estimated_masks = any(person.is_mask_estimated for person in load_truth(info.name))
+    if has_estimated_masks:
+        segment_crops(recipe, lambda: PeopleNetwork(studio_weights('segment')), None)
     pack(recipe, simulated=True)
 
     report = check_product(info.name)
     # Joints 0.01 mm, projection 0.05 px, boxes 0.5 px, markers in the pixels 1 px,
-    # the same examples, splits and missing joints: the tolerances are check_product's defaults.
+    # the same examples, splits and missing joints, masks of networks with a mean IoU of 0.85: the
+    # tolerances are check_product's defaults.
     assert report.problems() == []
     assert report.examples == len(load_truth(info.name)) > 0
     if any(person.markers is not None for person in load_truth(info.name)):
         assert report.markers_sought > 2 * report.examples
+    assert (report.estimated_masks > 0) == has_estimated_masks
+    if has_estimated_masks:
+        assert report.estimated_masks_found > 0.95 * report.estimated_masks
 
     ds = recipe.open()
     assert ds.metadata['posepile']['simulated'] is True

@@ -18,7 +18,8 @@ from posepile.pipeline.pack import pack
 from posepile.pipeline.recipe import Recipe
 from posepile.pipeline.stages import make_crops
 from posepile.segmentation.stored import open_masks
-from posepile.simulate.crowd import random_crowd
+from posepile.simulate.camera import StudioCamera
+from posepile.simulate.scene import Performer, Scene
 from posepile.storage import archive, codec
 from posepile.storage.results import part_files
 from posepile.util import SPLIT_NAMES, TEST, TRAIN, VALID
@@ -44,8 +45,12 @@ class Frames:
 
 
 def scene_of(i):
+    """Two people side by side, or a field without any."""
     rng = np.random.default_rng([77, i])
-    return random_crowd(rng, IMSHAPE, 0 if i == EMPTY_CLIP else 2, 150, 'field')
+    places = [] if i == EMPTY_CLIP else [(-380, 0), (380, 200)]
+    performers = [Performer.random(rng, 'walk', n_frames=1, position=place) for place in places]
+    camera = StudioCamera.look_at([0, -6000, 1400], [0, 0, 900], IMSHAPE, focal=480)
+    return Scene(performers, 'field', seed=i), camera
 
 
 def read_clip(i):
@@ -135,9 +140,7 @@ def test_examples_of_one_image_are_in_the_order_of_their_numbers():
 
 def test_masks_are_packed_with_the_examples(crops, network):  # noqa: F811
     notes = segment(network)
-    assert notes == [
-        'the person was not found in 1 of 5 crops, such as crowd_downscaled/3_0.jpg'
-    ]
+    assert notes == ['the person was not found in 1 of 5 crops, such as crowd_downscaled/3_0.jpg']
     pack(crowd_recipe())
     masks = open_masks(crowd_recipe().masks_dir)
     dataset = crowd_recipe().open()

@@ -100,7 +100,10 @@ def test_given_masks_go_before_and_are_found_by_any_name(way, n_components, key,
         dump(given, {key: rle})
     elif way == 'import':
         dump(given.parent.parent, {key: rle})
-        assert main(['import', str(given.parent.parent / 'masks_000000.pkl'), '--out', str(given)]) == 0
+        assert (
+            main(['import', str(given.parent.parent / 'masks_000000.pkl'), '--out', str(given)])
+            == 0
+        )
     elif way == 'find':
         boxes = np.float32([[0, 0, 5, 5, 1]])
         results(given, {key: dict(boxes=boxes, masks=[stored], people=stored)})

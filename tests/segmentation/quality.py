@@ -32,12 +32,14 @@ class CrowdCrop:
         boxes: (4,) box of the person in the crop by kind: ``'body'`` with all parts that are
             hidden or beyond the border of the frame, ``'visible'`` of the pixels that are seen.
         masks: (n, h, w) bool visible pixels of the people in the crop; those of the person first.
+        seen: which part of the person's outline in the frame is not hidden by something in front.
     """
 
     key: str
     jpeg: bytes
     boxes: dict
     masks: np.ndarray
+    seen: float
 
     @property
     def n_people(self):
@@ -86,13 +88,14 @@ def _crops_of_scene(i_scene, imshape):
         if not np.all(body[2:] > 20):
             continue
         geometry = plan_crop(view, body, imshape)
-        seen = [rlemasklib.decode(warp_mask(masks[j], geometry)) > 0 for j in range(len(masks))]
-        seen.insert(0, seen.pop(k))
-        if seen[0].sum() <= LEAST_AREA:
+        in_crop = [rlemasklib.decode(warp_mask(mask, geometry)) > 0 for mask in masks]
+        in_crop.insert(0, in_crop.pop(k))
+        if in_crop[0].sum() <= LEAST_AREA:
             continue
         jpeg = encode_jpeg(warp_image(frame.image, geometry), quality=95)
-        boxes = dict(body=geometry.box, visible=mask_box(seen[0]))
-        yield CrowdCrop(f'{i_scene:05d}/{k}.jpg', jpeg, boxes, np.array(seen))
+        boxes = dict(body=geometry.box, visible=mask_box(in_crop[0]))
+        seen = frame.mask(k).sum() / scene.amodal_mask(camera, 0, k).sum()
+        yield CrowdCrop(f'{i_scene:05d}/{k}.jpg', jpeg, boxes, np.array(in_crop), float(seen))
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """Where the masks lie: known outlines in the network's output, and Ultralytics' own functions."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -109,20 +110,42 @@ def test_logits_are_those_of_ultralytics_but_for_the_border_of_the_box(seed):
         np.testing.assert_array_equal((maps[k] > 0)[is_clear], expected[k][is_clear] > 0)
 
 
-def test_nothing_is_outside_of_the_box():
-    coefficients, prototypes, corners = random_output(4, np.random.default_rng(0))
-    prototypes = prototypes.abs()
-    coefficients = coefficients.abs()  # so that all would be foreground
-    letterbox = Letterbox.of((40 * CELL, 56 * CELL), 56 * CELL, 32)
-    maps = logit_maps(coefficients, prototypes, corners, letterbox.input_shape).numpy()
-    for logits, (x1, y1, x2, y2) in zip(maps, corners.numpy(), strict=True):
+def test_the_box_ends_the_mask_and_does_not_eat_into_it():
+    coefficients, prototypes, corners = random_output(8, np.random.default_rng(0))
+    # So that all would be foreground.
+    prototypes, coefficients = prototypes.abs(), coefficients.abs()
+    letterbox = Letterbox.of((100, 210), 56 * CELL, 32)
+    input_shape = letterbox.input_shape
+    prototypes = prototypes[:, : input_shape[0] // CELL, : input_shape[1] // CELL]
+    maps = logit_maps(coefficients, prototypes, corners, input_shape).numpy()
+    for logits, box in zip(maps, letterbox.corners_to_boxes(corners.numpy()), strict=True):
+        mask = mask_from_logits(logits, letterbox, box)
+        start, end = np.floor(box[:2]).astype(int), np.ceil(box[:2] + box[2:]).astype(int)
+        expected = np.zeros(letterbox.imshape, np.uint8)
+        expected[start[1] : end[1], start[0] : end[0]] = 1
+        np.testing.assert_array_equal(mask, expected)
+        # Without the box, it ends not much farther out.
         rows, columns = np.nonzero(mask_from_logits(logits, letterbox))
-        # Half a cell beyond, at most.
-        assert columns.min() + 0.5 > x1 - CELL / 2 - 1 and columns.max() + 0.5 < x2 + CELL / 2 + 1
-        assert rows.min() + 0.5 > y1 - CELL / 2 - 1 and rows.max() + 0.5 < y2 + CELL / 2 + 1
-        # Nor does the box eat into the mask.
-        assert columns.min() < x1 + CELL / 2 + 1 and columns.max() > x2 - CELL / 2 - 2
-        assert rows.min() < y1 + CELL / 2 + 1 and rows.max() > y2 - CELL / 2 - 2
+        margin = 2 * CELL / letterbox.scale.min()
+        assert columns.min() > start[0] - margin and columns.max() < end[0] + margin
+        assert rows.min() > start[1] - margin and rows.max() < end[1] + margin
+
+
+@settings(max_examples=40)
+@given(imshapes, sizes, st.integers(0, 2**32 - 1))
+def test_the_part_in_a_box_is_that_of_the_whole(imshape, image_size, seed):
+    rng = np.random.default_rng(seed)
+    letterbox = Letterbox.of(imshape, image_size, 32)
+    shape = tuple(side // CELL for side in letterbox.input_shape)
+    logits = cv2.GaussianBlur(rng.normal(size=shape).astype(np.float32), (0, 0), 2)
+    start = rng.uniform(-0.2, 0.9, 2) * imshape[::-1]
+    box = np.concatenate([start, rng.uniform(0.1, 0.6, 2) * imshape[::-1]])
+    whole, part = mask_from_logits(logits, letterbox), mask_from_logits(logits, letterbox, box)
+    x, y = np.moveaxis(pixels_of(imshape), -1, 0)
+    inside = (x + 1 > box[0]) & (x < box[0] + box[2]) & (y + 1 > box[1]) & (y < box[1] + box[3])
+    assert not np.any(part[~inside])
+    # OpenCV interpolates at steps of a 32nd of a cell, which may fall differently.
+    assert np.mean(part[inside] != whole[inside]) <= 0.02 if inside.any() else not part.any()
 
 
 def test_half_precision_is_not_summed_in_half_precision():

@@ -20,6 +20,7 @@ from posepile.simulate import fidelity
 from posepile.simulate.fidelity import Tolerances, check_product
 from posepile.simulate.markers import draw_markers
 from posepile.simulate.truth import TruePerson, save_truth
+from posepile.storage.lazy import read_metadata
 from posepile.util import TRAIN
 from tests.storage.packed_samples import (
     JOINT_INFO,
@@ -251,6 +252,19 @@ def test_masks_of_a_network_are_judged_by_their_mean(product):
     # ... and so do masks of somebody else.
     triples[0][1].mask = rlemasklib.encode(1 - mask)
     assert 'the 3 masks that were found of 3' in the_problem(check(triples, truth))
+
+
+def test_whoever_packs_without_masks_wants_none(product, monkeypatch):
+    triples, truth = product
+    for (_, example, _), person in zip(triples, truth, strict=True):
+        example.mask, person.is_mask_estimated = None, True
+    assert 'the 0 masks that were found of 3 people' in the_problem(check(triples, truth))
+    annotations_path = paths.packed_paths('d')[0]
+    metadata = read_metadata(annotations_path)
+    metadata['posepile'] = {**metadata.get('posepile', {}), 'masks': None}
+    monkeypatch.setattr('posepile.storage.lazy.read_metadata', lambda path: metadata)
+    report = check_product('d')
+    assert report.problems() == [] and report.estimated_masks == 0
 
 
 def test_coordinates_in_2d():
