@@ -134,7 +134,7 @@ def test_weights_cannot_run_code(weights, tmp_path, tmp_path_factory, kind):
         torch.save(hostile_config(weights, activation=f'open({victim!r}, "w")'), path)
     else:  # which Ultralytics looks up among all that its module knows
         torch.save(dict(model=Hostile(victim)), elsewhere)
-        torch.save(hostile_config(weights, **layer('torch_safe_load', elsewhere)), path)
+        torch.save(hostile_config(weights, **layer('torch_safe_load', repr(elsewhere))), path)
     with pytest.raises(BadFileError, match='weights.pt: is no file of YOLO weights'):
         PeopleNetwork(path, 'cpu')
     assert os.listdir(tmp_path) == ['weights.pt']

@@ -9,6 +9,7 @@ from posepile.detection.sources import ArchiveImage, ImageFile, Video, list_sour
 from posepile.errors import BadFileError, OptionError, RawDataError
 from posepile.raw.images import encode_jpeg
 from posepile.storage.archive import ArchiveWriter
+from posepile.storage.results import frame_key
 from tests.detection.networks import picture
 from tests.raw.test_video import N, make_video
 
@@ -189,6 +190,8 @@ def test_a_video_cut_short(video, tmp_path):
     assert 5 < len(good) < N and 'c' in bad and 'announced' in bad['c']
     # What remains of it is told again, unless it is known.
     assert 'c' in dict(source.images(lambda key: key in good))
+    frames = {frame_key('c', i) for i in range(N)}
+    assert [key for key, _ in source.images(lambda key: key in frames)] == ['c']
     assert list(source.images(lambda key: key in good or key in bad)) == []
 
 
