@@ -10,9 +10,10 @@ import os
 from typing import NamedTuple
 
 import numpy as np
+
+from posepile.detection import ultralytics_setup  # noqa: F401  isort: skip - before torch
 import torch
 
-from posepile.detection import ultralytics_setup  # noqa: F401 - before anything of Ultralytics
 from posepile.detection.files import file_digest
 from posepile.detection.suppression import survivors
 from posepile.errors import BadFileError, OptionError
