@@ -39,8 +39,9 @@ install_posepile() {
         "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --force-reinstall \
             --no-deps opencv-python-headless
     fi
-    # Compiled once here, the camera library's kernels need not be compiled in every new process.
+    # Compiled once here, kernels need not be compiled in every new process.
     "$VENV/bin/python" -W ignore -m deltacamera.precompile
+    "$VENV/bin/python" -m posepile.precompile
     echo "$wanted" >"$done_mark"
 }
 

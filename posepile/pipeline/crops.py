@@ -11,7 +11,7 @@ from posepile.datasets3d import Pose3DExample
 from posepile.pipeline.crop_geometry import plan_crop
 from posepile.pipeline.recipe import Recipe
 from posepile.pipeline.report import Report
-from posepile.pipeline.warp import warp_image, warp_mask
+from posepile.pipeline.warp import warp
 from posepile.raw.images import encode_jpeg
 
 
@@ -86,12 +86,12 @@ def make_crop(clip, recipe, i_frame, image, person) -> Crop:
         recipe.expansion,
         recipe.extreme_perspective,
     )
-    mask = None if person.masks is None else person.masks[i_frame]
+    crop, mask = warp(image, None if person.masks is None else person.masks[i_frame], geometry)
     common = dict(
         image_path=clip.crop_path.format(frame=i_frame, person=person.index),
         bbox=geometry.box.astype(np.float32),
         camera=geometry.camera,
-        mask=None if mask is None else warp_mask(mask, geometry),
+        mask=mask,
     )
     if recipe.kind == '2d':
         example = Pose2DExample(coords=geometry.points(joints).astype(np.float32), **common)
@@ -104,4 +104,4 @@ def make_crop(clip, recipe, i_frame, image, person) -> Crop:
             scene_name=clip.scene,
             **common,
         )
-    return Crop(example, clip.split, encode_jpeg(warp_image(image, geometry), quality=95))
+    return Crop(example, clip.split, encode_jpeg(crop, quality=95))

@@ -1,74 +1,82 @@
-"""Pixels of a crop: images resampled in linear light, masks beside them.
+"""Pixels of a crop: the image resampled in linear light, and the mask along with it.
 
-Every output pixel is the mean of 2 x 2 cubic (masks: linear) samples of the source, taken on
-light intensities instead of gamma-encoded values, so that fine bright detail keeps its
-brightness. Only the part of the source that the crop shows is touched.
+Light intensities are averaged instead of gamma-encoded values, so that fine bright detail keeps
+its brightness. Every pixel of the crop is the mean of the source over the area that the pixel
+covers there, so nothing aliases, however much smaller the crop is; see
+:mod:`posepile.pipeline.interpolation`.
 """
 
-import cv2
+import functools
+import threading
+
 import numpy as np
 import rlemasklib
 
+from posepile.pipeline import fir, interpolation
+from posepile.pipeline.pixel_map import PixelMap
+
 GAMMA = 2.2
-SUPERSAMPLING = 2
 _TO_LINEAR = ((np.arange(256) / 255) ** GAMMA).astype(np.float32)
-_REACH = 4  # source pixels beyond the outermost sample that interpolation may touch
+#: Values of squared codes; as everywhere in this field, cut off instead of rounded.
+_FROM_CODE = (255 * (np.arange(fir.N_CODES) / (fir.N_CODES - 1)) ** (2 / GAMMA)).astype(np.uint8)
 
 
-def warp_image(image, geometry):
-    """Resample a source image for a crop.
+def warp(image, mask, geometry):
+    """Resample a source image and a mask for a crop.
 
     Args:
         image: (H, W, 3) uint8 RGB source.
+        mask: RLE, or (H, W) uint8 array of 0..255, or None.
         geometry: a :class:`~posepile.pipeline.crop_geometry.CropGeometry`.
 
     Returns:
-        uint8 RGB of ``geometry.imshape``; black where the crop reaches beyond the source.
+        uint8 RGB of ``geometry.imshape``, black where the crop reaches beyond the source; and the
+        RLE of the mask in the crop, where it covers more than half of a pixel, or None.
     """
-    linear = _resample(image, geometry, cv2.INTER_CUBIC, lambda region: cv2.LUT(region, _TO_LINEAR))
-    np.clip(linear, 0, 1, out=linear)
-    encoded = cv2.pow(linear, 1 / GAMMA)
-    encoded *= 255
-    return encoded.astype(np.uint8)
+    if isinstance(mask, dict):
+        mask = rlemasklib.decode(mask) * np.uint8(255)
+    places = PixelMap.of(geometry)
+    width = places.largest_step()
+    # Much larger sources are taken at a fraction of their size, of at least twice the resolution
+    # that the crop shows, which costs no detail.
+    factor = max(1, int(width / interpolation.WIDEST * 2))
+    if factor > 1:
+        places, width = places.shrunk(factor), width / factor
+    crop = np.empty((*geometry.imshape, 3), np.uint8)
+    crop_mask = np.empty(geometry.imshape if mask is not None else (1, 0), np.uint8)
+    fir.resample(
+        np.require(image, np.uint8, 'CW'),  # other layouts would be compiled for anew
+        np.zeros((0, 0), np.uint8) if mask is None else np.require(mask, np.uint8, 'CW'),
+        np.float32(0 if mask is None else 1 / 255),
+        factor, places.nodes, _TO_LINEAR, _FROM_CODE, *_weights(interpolation.taps_for(width)),
+        interpolation.LEAST_WIDTH, interpolation.WIDTH_STEP, _scratch(), crop, crop_mask,
+    )  # fmt: skip
+    return crop, None if mask is None else rlemasklib.encode(crop_mask)
+
+
+def warp_image(image, geometry):
+    """The image alone; see :func:`warp`."""
+    return warp(image, None, geometry)[0]
 
 
 def warp_mask(mask, geometry):
-    """Resample a source mask, as RLE or (H, W) uint8 array 0..255, to the RLE of the crop."""
-    if isinstance(mask, dict):
-        mask = rlemasklib.decode(mask) * np.uint8(255)
-    warped = _resample(mask, geometry, cv2.INTER_LINEAR, lambda region: region)
-    return rlemasklib.encode((warped > 127).astype(np.uint8))
+    """The mask alone; see :func:`warp`."""
+    shape = mask['size'] if isinstance(mask, dict) else mask.shape
+    return warp(np.zeros((*shape, 3), np.uint8), mask, geometry)[1]
 
 
-def _resample(source, geometry, interpolation, prepare):
-    """Warp the visible region of ``source``, passed through ``prepare``, to the crop."""
-    height, width = (SUPERSAMPLING * side for side in geometry.imshape)
-    intrinsics = geometry.intrinsics.copy()
-    intrinsics[:2] *= SUPERSAMPLING
-    intrinsics[:2, 2] += (SUPERSAMPLING - 1) / 2  # keeps block centres on pixel centres
-    if geometry.lens.distortion is None:
-        to_source = geometry.lens.intrinsics @ geometry.rotation.T @ np.linalg.inv(intrinsics)
-        corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
-        region, offset = _visible_region(
-            source, cv2.perspectiveTransform(corners[np.newaxis], to_source)[0]
-        )
-        shift = np.array([[1, 0, -offset[0]], [0, 1, -offset[1]], [0, 0, 1]], np.float64)
-        warped = cv2.warpPerspective(
-            prepare(region), shift @ to_source, (width, height),
-            flags=interpolation | cv2.WARP_INVERSE_MAP,
-        )  # fmt: skip
-    else:
-        maps = geometry.lens.maps(geometry.rotation, intrinsics, (width, height))
-        bounds = np.array([[m.min(), m.max()] for m in maps]).T
-        region, offset = _visible_region(source, bounds)
-        map_x, map_y = (m - np.float32(o) for m, o in zip(maps, offset, strict=True))
-        warped = cv2.remap(prepare(region), map_x, map_y, interpolation)
-    return cv2.resize(warped, geometry.imshape[::-1], interpolation=cv2.INTER_AREA)
+@functools.cache
+def _weights(n_taps):
+    """The weights for rows, and for columns: there each is repeated for the four channels."""
+    weights = interpolation.weights(n_taps)
+    return weights, np.repeat(weights, 4, axis=-1)
 
 
-def _visible_region(source, points):
-    """The part of ``source`` that holds ``points`` and some margin; its top-left corner."""
-    size = np.array(source.shape[1::-1])
-    start = np.clip(np.floor(np.min(points, axis=0)).astype(int) - _REACH, 0, size - 1)
-    end = np.clip(np.ceil(np.max(points, axis=0)).astype(int) + _REACH + 1, start + 1, size)
-    return np.ascontiguousarray(source[start[1] : end[1], start[0] : end[0]]), start
+_local = threading.local()
+
+
+def _scratch():
+    """Memory for the inner loop, one for each thread; getting it anew takes as long as using it."""
+    if not hasattr(_local, 'scratch'):
+        _local.scratch = np.empty(1 << 20, np.float32)
+    return _local.scratch
