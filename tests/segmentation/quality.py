@@ -62,15 +62,23 @@ class _Source:
         return load_encoded(self.crop.jpeg, image_size, stride, self.crop.key, boxes)
 
 
-def crowd_crops(n_scenes, first=0, imshape=(540, 960)):
-    """Crops of the people in random scenes of two to four, made as those of a dataset are."""
-    return [crop for i in range(first, first + n_scenes) for crop in _crops_of_scene(i, imshape)]
+def crowd_crops(n_scenes, first=0, imshape=(540, 960), closeness=0.6):
+    """Crops of the people in random scenes of two to four, made as those of a dataset are.
+
+    For ``closeness``, see :func:`posepile.simulate.crowd.random_crowd`.
+    """
+    return [
+        crop
+        for i in range(first, first + n_scenes)
+        for crop in _crops_of_scene(i, imshape, closeness)
+    ]
 
 
-def _crops_of_scene(i_scene, imshape):
+def _crops_of_scene(i_scene, imshape, closeness):
     rng = np.random.default_rng([SEED, i_scene])
     n_people = int(rng.integers(2, 5))
-    scene, camera = random_crowd(rng, imshape, n_people, rng.uniform(0.25, 0.7) * imshape[0])
+    height = rng.uniform(0.25, 0.7) * imshape[0]
+    scene, camera = random_crowd(rng, imshape, n_people, height, closeness=closeness)
     frame = scene.render(camera, 0)
     view = Camera(
         optical_center=camera.t,
@@ -103,22 +111,27 @@ class Quality:
     """Agreement with the truth.
 
     Attributes:
-        ious: of the mask found for the person of each crop with the true one; 0 if there is none.
+        all_ious: of each crop, overlap of the mask found for the person with the true one, and
+            with those of the others in the crop; zeros if there is none.
+        ious: the first of these.
         is_right: of each crop that shows at least two people, whether the mask found belongs to
             the right one: overlaps with no other person more.
     """
 
+    all_ious: list = field(default_factory=list)
     ious: list = field(default_factory=list)
     is_right: list = field(default_factory=list)
-    wrong: list = field(default_factory=list)
 
-    def note(self, crop, mask):
-        ious = [iou(mask, true) for true in crop.masks]
-        self.ious.append(ious[0])
-        if crop.n_people >= 2:
-            self.is_right.append(ious[0] > 0 and ious[0] == max(ious))
-        if ious[0] < max(*ious, 0.3):
-            self.wrong.append((crop.key, np.round(ious, 2).tolist()))
+    @classmethod
+    def of(cls, pairs):
+        """From (crop, its ``all_ious``) of many crops."""
+        quality = cls()
+        for crop, ious in pairs:
+            quality.all_ious.append(ious)
+            quality.ious.append(ious[0])
+            if crop.n_people >= 2:
+                quality.is_right.append(ious[0] > 0 and ious[0] == max(ious))
+        return quality
 
     def __str__(self):
         return (
@@ -135,16 +148,19 @@ def iou(mask, other):
 
 def measure(crops, network, options=None, kind_of_box='body'):
     """The :class:`Quality` of what the segmentation stage finds in some crops."""
-    quality = Quality()
     sources = [_Source(crop, kind_of_box) for crop in crops]
     with tempfile.TemporaryDirectory() as folder:
         segment_people(sources, folder, network, options)
-        masks = open_masks(folder)
-        for crop in crops:
-            rle = masks[crop.key]
-            none = np.zeros(crop.masks.shape[1:], bool)
-            quality.note(crop, none if rle is None else rlemasklib.decode(rle) > 0)
-    return quality
+        found = open_masks(folder)
+        masks = [found[crop.key] for crop in crops]
+    return Quality.of((crop, _ious(mask, crop)) for crop, mask in zip(crops, masks, strict=True))
+
+
+def _ious(rle, crop):
+    if rle is None:
+        return [0.0] * len(crop.masks)
+    mask = rlemasklib.decode(rle) > 0
+    return [iou(mask, true) for true in crop.masks]
 
 
 def main():
@@ -154,15 +170,26 @@ def main():
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--scenes', type=int, default=60)
+    parser.add_argument('--closeness', type=float, nargs='+', default=[0.6, 0.2])
+    parser.add_argument('--seen', type=float, nargs='+', default=[0, 0.5, 0.8])
     parser.add_argument('--weights', default=studio_weights('segment'))
     parser.add_argument('--sizes', type=int, nargs='+', default=[320, 480, 640])
     args = parser.parse_args()
     network = PeopleNetwork(args.weights)
-    crops = crowd_crops(args.scenes)
-    for size in args.sizes:
-        for kind in ('body', 'visible'):
-            quality = measure(crops, network, SegmentationOptions(image_size=size), kind)
-            print(f'{size} px, {kind} box: {quality}', flush=True)
+    for closeness in args.closeness:
+        crops = crowd_crops(args.scenes, closeness=closeness)
+        for size in args.sizes:
+            options = SegmentationOptions(image_size=size)
+            for kind in ('body', 'visible'):
+                whole = measure(crops, network, options, kind)
+                print(f'closeness {closeness}, {size} px, {kind} box:')
+                for least in args.seen:
+                    part = Quality.of(
+                        (crop, ious)
+                        for crop, ious in zip(crops, whole.all_ious, strict=True)
+                        if crop.seen >= least
+                    )
+                    print(f'    {least:.0%} or more to be seen: {part}', flush=True)
 
 
 if __name__ == '__main__':

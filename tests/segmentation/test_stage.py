@@ -1,4 +1,4 @@
-"""The segmentation stage with the studio's network: what is found, and that it is always the same."""
+"""The segmentation stage with the studio network: what is found, and that it is always the same."""
 
 import cv2
 import numpy as np
