@@ -3,10 +3,10 @@
     python benchmarks/crops.py [--seconds 3] [--json FILE]
 
 Beside each time stands the floor: decoding the source once and encoding the crops. A ratio of 1
-would mean that laying out and resampling crops took no time at all. Quality is the PSNR against a
-reference that averages 16 x 16 cubic samples of the linear-light source per pixel; beside it stands
-that of the plain recipe, the same with 2 x 2 samples. Sources are JPEGs of the synthetic studio with
-the grain of a photograph.
+would mean that laying out and resampling crops took no time at all. Quality is the PSNR against
+a reference that averages 16 x 16 cubic samples of the linear-light source per pixel; beside it
+stands that of the plain recipe, the same with 2 x 2 samples. Sources are JPEGs of the synthetic
+studio with the grain of a photograph.
 """
 
 import argparse
