@@ -20,9 +20,10 @@ REQUIREMENTS = [
     'rich',
     'tqdm',
     'numba',
-    'torch',
+    'llvmlite',
+    'torch>=2.6',
     'torchvision',
-    'ultralytics',
+    'ultralytics>=8.4',
     'tomli; python_version < "3.11"',
 ]
 
