@@ -1,4 +1,4 @@
-"""The networks that find people: their architecture, training, files, and use on pictures.
+"""The networks that find people: their architecture, files, and use on pictures.
 
 Used by ``train_studio_people.py``. Import after :func:`keep_to_itself`.
 """
@@ -54,43 +54,12 @@ def build(task, config):
     return network
 
 
-def train(task, data, folder, start=None, **options):
-    """Trains with Ultralytics' trainer of the task.
-
-    Args:
-        task: 'detect' or 'segment'.
-        data: path of the dataset's ``data.yaml``.
-        folder: for what the trainer writes.
-        start: network to take all weights from that fit by name and shape.
-        options: arguments of the trainer.
-
-    Returns:
-        The network with averaged weights, on the CPU.
-    """
-    import torch
-    from ultralytics.models.yolo.detect import DetectionTrainer
-    from ultralytics.models.yolo.segment import SegmentationTrainer
-
-    trainer_class = {'detect': DetectionTrainer, 'segment': SegmentationTrainer}[task]
-    trainer = trainer_class(
-        overrides=dict(
-            task=task, model=_TASK_FILES[task], data=data, pretrained=False, seed=0,
-            deterministic=True, val=False, plots=False, project=os.path.dirname(folder),
-            name=os.path.basename(folder), exist_ok=True, verbose=False, **options,
-        )
-    )  # fmt: skip
-    torch.set_num_threads(os.cpu_count())  # the trainer leaves one core idle
-    torch.manual_seed(0)
-    network = build(task, make_config(task))
-    if start is not None:
-        new, old = network.state_dict(), start.state_dict()
-        fitting = {k: v for k, v in old.items() if k in new and new[k].shape == v.shape}
-        print(f'{task}: starts with {len(fitting)} of {len(new)} tensors of the network before.')
-        network.load_state_dict(fitting, strict=False)
-    # The order of memory that is fastest on CPUs, too, where the trainer leaves the usual one.
-    trainer.model = network.to(memory_format=torch.channels_last)
-    trainer.train()
-    return trainer.ema.ema.cpu().float().eval()
+def without_masks(segmenter):
+    """The detector that finds the same boxes as a segmenter: without what only masks need."""
+    detector = build('detect', make_config('detect'))
+    state = segmenter.state_dict()
+    detector.load_state_dict({name: state[name] for name in detector.state_dict()})
+    return detector
 
 
 def save(path, task, network, image_size):

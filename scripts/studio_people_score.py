@@ -15,6 +15,9 @@ MIN_AREA = 400
 CONFIDENCE = 0.2
 """Detections below this are not used, except for the average precision."""
 
+VISIBLE_PARTS = (0.4, 0.7, 0.95)
+"""Recall is also told for people of whom less than, or at least, these parts are visible."""
+
 MATCH_IOU = 0.7
 """Boxes that overlap by more than this are of the same person, where recall is counted."""
 
@@ -102,8 +105,9 @@ def summarise(samples, all_found, n_resamples=500):
 
     Returns:
         Dict from names of figures to ``{'value': v, 'interval95': [low, high]}``, and the numbers
-        of pictures and people. Pictures are drawn for the intervals, not single people, which
-        are not independent of one another.
+        of pictures and people. ``recall_by_visible_part`` has such figures for people of whom
+        less or more is visible, with their number. Pictures are drawn for the intervals, not
+        single people, which are not independent of one another.
     """
     with_masks = all_found[0].masks is not None
     pictures = [_Picture.of(s, f, with_masks) for s, f in zip(samples, all_found, strict=True)]
@@ -113,26 +117,52 @@ def summarise(samples, all_found, n_resamples=500):
         _figures([pictures[i] for i in rng.integers(len(pictures), size=len(pictures))], with_masks)
         for _ in range(n_resamples)
     ]
-    result = {'pictures': len(pictures), 'people': int(sum(p.n_people for p in pictures))}
-    for name, value in figures.items():
+
+    def figure(name):
         low, high = np.percentile([r[name] for r in resampled], [2.5, 97.5])
-        result[name] = dict(
-            value=round(value, 4), interval95=[round(float(low), 4), round(float(high), 4)]
-        )
+        interval = [round(float(low), 4), round(float(high), 4)]
+        return dict(value=round(float(figures[name]), 4), interval95=interval)
+
+    result = {'pictures': len(pictures), 'people': int(sum(p.n_people for p in pictures))}
+    result.update({name: figure(name) for name in figures if isinstance(name, str)})
+    n_in_part = sum(p.n_by_part for p in pictures)
+    result['recall_by_visible_part'] = {
+        title: dict(people=int(n_in_part[i]), **figure(i))
+        for i, title in enumerate(_titles_of_parts())
+        if n_in_part[i]
+    }
     return result
+
+
+def shares_by_part(samples):
+    """Which part of the people that count is how much visible."""
+    visible = np.concatenate([s.visible[counts(s)] for s in samples])
+    part = np.searchsorted(VISIBLE_PARTS, visible, side='right')
+    shares = np.bincount(part, minlength=len(VISIBLE_PARTS) + 1) / max(len(visible), 1)
+    return dict(zip(_titles_of_parts(), np.round(shares, 3).tolist(), strict=True))
+
+
+def _titles_of_parts():
+    edges = VISIBLE_PARTS
+    between = [f'{low} to {high}' for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    return [f'below {edges[0]}', *between, f'{edges[-1]} and more']
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Picture:
-    """What the figures need to know of a picture."""
+    """What the figures need to know of a picture; numbers by the visible part of people."""
 
-    n_people: int
+    n_by_part: np.ndarray
+    n_matched_by_part: np.ndarray
     confidences: np.ndarray
     box_verdicts: np.ndarray
     mask_verdicts: np.ndarray | None
-    n_matched: int
     n_wrong: int
     overlaps: np.ndarray
+
+    @property
+    def n_people(self):
+        return int(self.n_by_part.sum())
 
     @classmethod
     def of(cls, sample, found, with_masks):
@@ -143,20 +173,25 @@ class _Picture:
         if with_masks:
             ious = mask_ious(sample.masks, found.masks)
             mask_verdicts, overlaps = verdicts(is_counted, ious), ious[people, detections]
+        part = np.searchsorted(VISIBLE_PARTS, sample.visible, side='right')
+        n_parts = len(VISIBLE_PARTS) + 1
         return cls(
-            n_people=int(is_counted.sum()),
+            n_by_part=np.bincount(part[is_counted], minlength=n_parts),
+            n_matched_by_part=np.bincount(part[people], minlength=n_parts),
             confidences=found.confidences,
             box_verdicts=box_verdicts,
             mask_verdicts=mask_verdicts,
-            n_matched=len(people),
             n_wrong=int(np.sum((box_verdicts == 0) & (found.confidences >= CONFIDENCE))),
             overlaps=overlaps,
         )
 
 
 def _figures(pictures, with_masks):
+    """Figures by name, and recall by the index of the visible part."""
     n_people = max(sum(p.n_people for p in pictures), 1)
     confidences = np.concatenate([p.confidences for p in pictures])
+    n_by_part = sum(p.n_by_part for p in pictures)
+    n_matched_by_part = sum(p.n_matched_by_part for p in pictures)
 
     def precision(name):
         verdict = np.concatenate([getattr(p, name) for p in pictures])
@@ -164,11 +199,11 @@ def _figures(pictures, with_masks):
 
     figures = {
         'box_ap50': precision('box_verdicts'),
-        'recall': sum(p.n_matched for p in pictures) / n_people,
+        'recall': n_matched_by_part.sum() / n_people,
         'wrong_per_picture': sum(p.n_wrong for p in pictures) / len(pictures),
     }
     if with_masks:
         overlaps = np.concatenate([p.overlaps for p in pictures])
         figures['mask_ap50'] = precision('mask_verdicts')
         figures['mask_iou'] = float(overlaps.mean()) if len(overlaps) else 0.0
-    return figures
+    return figures | dict(enumerate(n_matched_by_part / np.maximum(n_by_part, 1)))

@@ -11,6 +11,7 @@ from posepile.errors import OptionError
 from posepile.simulate.background import KINDS, Background
 from posepile.simulate.camera import StudioCamera
 from posepile.simulate.motion import MOTIONS
+from posepile.simulate.rotations import about
 from posepile.simulate.scene import Performer, Scene, random_occluder
 
 MIN_GAP = 450
@@ -27,7 +28,14 @@ _PLACING_ATTEMPTS = 40
 
 
 def random_crowd(
-    rng, imshape=(360, 640), n_people=None, main_height=None, kind=None, closeness=0.6
+    rng,
+    imshape=(360, 640),
+    n_people=None,
+    main_height=None,
+    kind=None,
+    closeness=0.6,
+    background=None,
+    cast=None,
 ):
     """A random scene of several people and the camera that watches it.
 
@@ -46,6 +54,11 @@ def random_crowd(
         kind: of background, by default a random one.
         closeness: share of the people who are put right in front of or behind somebody, so that
             most of them hide or are hidden; the others are anywhere in the image.
+        background: a :class:`~posepile.simulate.background.Background` to use instead of a
+            random one, which takes longer to paint than the rest of the scene.
+        cast: list of :class:`~posepile.simulate.performer.Performer` around the world's origin,
+            of whom different ones appear, turned and moved, instead of new people. At most that
+            many are in the scene.
 
     Returns:
         A :class:`~posepile.simulate.scene.Scene` and a
@@ -58,18 +71,35 @@ def random_crowd(
         n_people = int(rng.choice(7, p=[0.03, 0.16, 0.22, 0.22, 0.17, 0.12, 0.08]))
     if n_people < 0:
         raise OptionError(f'A crowd of {n_people} people cannot be drawn; 0 is the least.')
-    background = Background.random(rng, kind or KINDS[rng.integers(len(KINDS))])
+    if background is None:
+        background = Background.random(rng, kind or KINDS[rng.integers(len(KINDS))])
+    if cast is not None:
+        n_people = min(n_people, len(cast))
     camera, main_place = _random_camera(rng, imshape, main_height, background)
     places = _random_places(rng, camera, n_people, main_place, background, closeness)
-    performers = [
+    performers = random_people(rng, places) if cast is None else appearances(rng, cast, places)
+    occluders = _random_occluders(rng, camera, places) if rng.random() < 0.5 else []
+    return Scene(performers, background, occluders, seed=int(rng.integers(2**31))), camera
+
+
+def random_people(rng, places):
+    """New people at points (x, y) on the ground, each in a single frame of any motion."""
+    return [
         Performer.random(
             rng, MOTIONS[rng.integers(len(MOTIONS))], n_frames=1, position=tuple(place),
             heading=rng.uniform(0, 2 * np.pi),
         )
         for place in places
     ]  # fmt: skip
-    occluders = _random_occluders(rng, camera, places) if rng.random() < 0.5 else []
-    return Scene(performers, background, occluders, seed=int(rng.integers(2**31))), camera
+
+
+def appearances(rng, cast, places):
+    """Different people of a cast, one at each of the points (x, y), facing anywhere."""
+    chosen = rng.choice(len(cast), len(places), replace=False)
+    return [
+        cast[i].moved(about(2, rng.uniform(0, 2 * np.pi)), (*place, 0.0))
+        for i, place in zip(chosen, places, strict=True)
+    ]
 
 
 def _random_camera(rng, imshape, main_height, background):

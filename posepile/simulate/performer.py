@@ -109,7 +109,10 @@ class Performer:
             self.skeleton.positions @ rotation.T + np.asarray(translation, np.float64),
         )
         props = tuple(p.moved(rotation, np.asarray(translation, np.float64)) for p in self.props)
-        return dataclasses.replace(self, skeleton=skeleton, props=props)
+        result = dataclasses.replace(self, skeleton=skeleton, props=props)
+        if 'skin' in self.__dict__:  # which depends on neither; building it takes the longest
+            result.__dict__['skin'] = self.skin
+        return result
 
 
 def landmark_indices(names):
