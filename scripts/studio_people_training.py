@@ -66,7 +66,7 @@ class Training:
             torch.backends.cuda.matmul.allow_tf32 = True
         self.network.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).eval()
-        self._forward = torch.compile(self.network) if compiled else self.network
+        self._forward = torch.compile(self.network, dynamic=False) if compiled else self.network
         self._loss = PeopleLoss(self.network, most_masks)
         self._parameters = list(self.network.parameters())
         groups = [

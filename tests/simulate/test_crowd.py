@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from posepile.errors import OptionError
-from posepile.simulate.background import KINDS
+from posepile.simulate.background import KINDS, Background
 from posepile.simulate.crowd import MIN_GAP, MIN_HEIGHT, random_crowd
+from posepile.simulate.performer import Performer
 from posepile.simulate.scene import Scene
 
 
@@ -38,6 +39,23 @@ def test_number_of_people():
     assert scene.render(camera, 0).image.shape == (720, 1280, 3)
     with pytest.raises(OptionError, match='-1'):
         crowd(0, n_people=-1)
+
+
+def test_people_of_a_cast_in_given_surroundings():
+    rng = np.random.default_rng(0)
+    cast = [Performer.random(rng, 'pose', n_frames=1) for _ in range(3)]
+    background = Background.random(rng, 'street')
+    scene, camera = crowd(1, n_people=2, background=background, cast=cast)
+    assert scene.background is background
+    bodies = [p.body for p in scene.performers]
+    assert len(bodies) == 2 and bodies[0] is not bodies[1]
+    assert all(any(body is p.body for p in cast) for body in bodies)
+    # They stand where new people would, more or less: their pose decides where the pelvis is.
+    others, other_camera = crowd(1, n_people=2, background=background)
+    assert camera.identity == other_camera.identity
+    np.testing.assert_allclose(roots(scene), roots(others), atol=600)
+    assert np.any(scene.render(camera, 0).instance_ids)
+    assert len(crowd(1, n_people=5, background=background, cast=cast)[0].performers) <= 3
 
 
 def test_crowds_vary(crowds):

@@ -204,6 +204,7 @@ def test_moved_performers_keep_their_shape():
     np.testing.assert_allclose(
         moved.surface(2)[0], vertices @ rotation.T + [100, 200, 0], atol=1e-6
     )
+    assert p.moved(rotation, (0, 0, 0)).skin is p.skin  # not built again
 
 
 def test_joints_lie_inside_the_surface_box():
