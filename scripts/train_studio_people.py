@@ -118,6 +118,7 @@ def parse_arguments(argv):
 def train(arguments, work, device):
     """Trains and saves both networks; whether training is over."""
     import torch
+    from studio_people_loss import PeopleLoss
     from studio_people_pictures import Pictures
     from studio_people_training import Plan, Training
 
@@ -159,7 +160,7 @@ def train(arguments, work, device):
             pictures=n_pictures, iterations=training.iteration, samples=training.samples,
             seconds=round(training.seconds), optimizer='AdamW', made_with=versions(device),
             from_scratch=True,
-            loss=dict(columns=['iteration', *training._loss.names], rows=training.history[-40:]),
+            loss=dict(columns=['iteration', *PeopleLoss.names], rows=training.history[-40:]),
         ),
     )  # fmt: skip
     return True
