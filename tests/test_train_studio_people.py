@@ -30,9 +30,10 @@ def score(monkeypatch):
 @pytest.fixture
 def networks(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(SCRIPTS)
+    monkeypatch.setenv('YOLO_CONFIG_DIR', str(tmp_path))
+    monkeypatch.setenv('YOLO_OFFLINE', 'true')
     import studio_people_networks
 
-    studio_people_networks.keep_to_itself(str(tmp_path))
     return studio_people_networks
 
 
