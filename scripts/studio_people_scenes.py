@@ -1,9 +1,9 @@
 """Pictures of people in the synthetic studio, with exact masks.
 
-Used by ``train_studio_people.py``. Pictures come in groups that share a background, the people
-to choose from and, by twos, the camera: these take longer to make than a picture of them. What a
-picture shows depends on nothing but its kind and the number of its group. Training and held-out
-pictures have numbers in different ranges.
+Used by ``train_studio_people.py``. Training pictures come in groups that share a background and
+the people to choose from, which take longer to make than a picture of them: in groups, pictures
+take a quarter of the time. What a picture shows depends on nothing but its kind, the number of its
+group and its place there. Training and held-out pictures have numbers in different ranges.
 """
 
 import dataclasses
@@ -43,7 +43,7 @@ class Kind:
     Attributes:
         number: its entry in the seeds.
         imshape: (height, width) in pixels.
-        padded: (height, width) with grey bars, of which the network is given multiples of 32.
+        padded: (height, width) of training pictures with grey bars, multiples of 32.
         n_people: range of the number of people, the end excluded.
         closeness: range of the share of people right in front of or behind one another.
         gatherings: share of the pictures that are gatherings, see :func:`random_gathering`.
