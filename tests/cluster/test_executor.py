@@ -254,10 +254,17 @@ def test_gpu_step_runs_one_task_per_visible_gpu(pipeline, step, monkeypatch):
     assert sorted(devices) == ['5', '7']
 
 
-def test_gpu_step_without_gpu_runs_one_at_a_time(pipeline, step, monkeypatch):
+def test_gpu_step_without_gpu_is_one_task(pipeline, step, monkeypatch):
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
     assert step('masks', '--tasks', '16', '--gpu', 'alone') == 0
-    assert len(pipeline.journal()) == 8  # 4 tasks
+    assert len(pipeline.journal()) == 2  # one task: each would load the network again
+
+
+def test_tasks_of_a_gpu_step_without_gpu_run_one_at_a_time(pipeline, step, monkeypatch):
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
+    monkeypatch.setenv('POSEPILE_TASKS', '4')
+    assert step('masks', '--tasks', '16', '--gpu', 'alone') == 0
+    assert len(pipeline.journal()) == 8
 
 
 @pytest.mark.parametrize(
