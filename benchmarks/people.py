@@ -50,14 +50,18 @@ def main():
     parser.add_argument('--seconds', type=float, default=20, help='of the network, per case')
     parser.add_argument('--json', metavar='FILE', help='also write the figures to this file')
     args = parser.parse_args()
+    rows = []
+    print(f'{"case":32}{"network":>10}{"stage":>10}{"ratio":>8}   (images per second)', flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        rows = list(measure_all(args, folder))
-    print(f'{"case":32}{"network":>10}{"stage":>10}{"ratio":>8}   (images per second)')
-    for row in rows:
-        print(f'{row["case"]:32}{row["floor"]:10.1f}{row["stage"]:10.1f}{row["ratio"]:8.3f}')
-    if args.json:
-        with open(args.json, 'w') as f:
-            json.dump(rows, f, indent=1)
+        for row in measure_all(args, folder):
+            print(
+                f'{row["case"]:32}{row["floor"]:10.2f}{row["stage"]:10.2f}{row["ratio"]:8.3f}',
+                flush=True,
+            )
+            rows.append(row)
+            if args.json:  # after each case, for the run may be cut short
+                with open(args.json, 'w') as f:
+                    json.dump(rows, f, indent=1)
 
 
 def measure_all(args, folder):
@@ -69,8 +73,8 @@ def measure_all(args, folder):
         images = material.images(shape)
         inputs = batch_of(network, images, batch_size)
         options = options_for(network, task, inputs)
-        rate = bare_rate(network, inputs, 2)
-        n_images = max(4, round(args.seconds * rate / batch_size)) * batch_size
+        rate = bare_rate(network, inputs, args.seconds / 10)
+        n_images = max(2, round(args.seconds / 2 * rate / batch_size)) * batch_size
         makers = {'archive': material.archive_sources}
         if task == 'detect':
             makers['video'] = material.video_sources
@@ -79,14 +83,14 @@ def measure_all(args, folder):
             n_images = sum(getattr(source, 'n_frames', 1) for source in sources)
             sources = [getattr(source, 'video', source) for source in sources]
             floors, stages = [], []
-            for i in range(3):  # in turns, so that a change of the machine's pace hits both
-                floors.append(bare_rate(network, inputs, args.seconds / 3))
+            for i in range(2):  # in turns, so that a change of the machine's pace hits both
+                floors.append(bare_rate(network, inputs, args.seconds / 2))
                 start = time.perf_counter()
                 out = os.path.join(folder, f'{task}-{name}-{i}')
                 n, skipped = run(sources, out, network, options, batch_size=batch_size)
                 stages.append(n / (time.perf_counter() - start))
                 assert n == n_images and not skipped, (n, n_images, skipped)
-            floor, stage = float(np.median(floors)), float(np.median(stages))
+            floor, stage = float(np.mean(floors)), float(np.mean(stages))
             yield dict(
                 case=f'{task}, {name} of {shape[1]}x{shape[0]}',
                 weights=args.weights, device=device_name(network), cores=n_cores(),
@@ -213,16 +217,16 @@ def options_for(network, task, inputs):
 def bare_rate(network, inputs, seconds):
     """Images per second of the network alone, on batches that lie on the device."""
     batch = network.prepared(inputs)
-    for _ in range(2):
-        network.run(batch)
+    at_once = 4 if network.device.type == 'cuda' else 1
+    network.run(batch)
     synchronize(network)
     n_batches = 0
     start = time.perf_counter()
-    while time.perf_counter() - start < seconds:
-        for _ in range(4):
+    while n_batches == 0 or time.perf_counter() - start < seconds:
+        for _ in range(at_once):
             network.run(batch)
         synchronize(network)
-        n_batches += 4
+        n_batches += at_once
     return n_batches * len(inputs) / (time.perf_counter() - start)
 
 
