@@ -10,10 +10,6 @@ from posepile.pipeline import shards
 from posepile.storage import archive, codec, records
 from posepile.util import SPLIT_NAMES, TEST
 
-#: Length in pixels of the longer side of crops at which the studio's segmenter does best: it finds
-#: more than at 384, and draws them better than at 640.
-STUDIO_CROP_SIZE = 480
-
 
 @dataclass(frozen=True)
 class Crop:

@@ -87,7 +87,7 @@ def _crops(args):
 def _segment_crops(name, args) -> list[str]:
     """Run the masks step of a dataset, unless masks are there or unwanted; returns remarks."""
     from posepile import paths
-    from posepile.pipeline.crop_masks import STUDIO_CROP_SIZE, segment_crops
+    from posepile.pipeline.crop_masks import segment_crops
     from posepile.pipeline.mask_files import given_masks_folder, is_network_unwanted
     from posepile.registry import find_dataset
     from posepile.simulate.origin import is_simulated
@@ -104,8 +104,6 @@ def _segment_crops(name, args) -> list[str]:
         ]
     i_task, n_tasks = array_task()
     simulated = is_simulated(os.path.join(paths.data_root(), find_dataset(name).raw))
-    if simulated and args.image_size is None:
-        args.image_size = STUDIO_CROP_SIZE
     return segment_crops(
         recipe,
         lambda: commands.network_for(args, 'segment', simulated=simulated),

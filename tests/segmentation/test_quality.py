@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-from posepile.pipeline.crop_masks import STUDIO_CROP_SIZE
-from posepile.segmentation.stage import SegmentationOptions
 from tests.segmentation.quality import Quality, crowd_crops, measure
 
 pytestmark = pytest.mark.slow
@@ -14,7 +12,7 @@ def test_masks_of_the_right_people(network):
     """The more of a person is to be seen, the better; ``python -m tests.segmentation.quality``
     tells more."""
     crops = crowd_crops(40, closeness=0.2)
-    whole = measure(crops, network, SegmentationOptions(image_size=STUDIO_CROP_SIZE))
+    whole = measure(crops, network)
     for seen, mean_iou, right in ((0.5, 0.8, 0.97), (0.8, 0.85, 0.99)):
         pairs = zip(crops, whole.all_ious, strict=True)
         quality = Quality.of((crop, ious) for crop, ious in pairs if crop.seen >= seen)
