@@ -12,7 +12,7 @@ WRITING = {
     'run': lambda: main(['run', 'aspset']),
     'simulate': lambda: main(['simulate', 'aspset']),
     'crops': lambda: stages.main(make_recipe, ['crops']),
-    'masks': lambda: segment(['aspset']),
+    'masks': lambda: segment(['crops', 'aspset']),
 }
 READING = {
     'status': lambda: main(['status']),

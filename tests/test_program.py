@@ -47,7 +47,7 @@ def test_defects_keep_their_traceback():
 PROGRAMS = [
     ['posepile.cli', 'list'],
     ['posepile.cli', 'info', 'aspset', '--json'],
-    ['posepile.segmentation', 'aspset'],
+    ['posepile.segmentation', 'crops', 'aspset'],
 ]
 
 
