@@ -6,6 +6,10 @@ from posepile.errors import ArchiveError, OptionError
 from posepile.storage.results import Results, ResultWriter, part_files, part_path
 
 
+class OtherSettingsError(OptionError):
+    """Results are there that were made with other options or weights."""
+
+
 class TaskResults:
     """The results of task ``i_task`` of ``n_tasks``, in a folder that all tasks share.
 
@@ -14,7 +18,7 @@ class TaskResults:
         settings: JSON-able description of how results are made.
 
     Raises:
-        OptionError: if results made with other settings are in the folder.
+        OtherSettingsError: if results made with other settings are in the folder.
     """
 
     def __init__(self, folder, settings: dict, i_task=0, n_tasks=1):
@@ -26,7 +30,7 @@ class TaskResults:
         self.is_finished = self._path in finished
         self._existing = Results(folder) if finished else None
         if finished and self._existing.settings != settings:
-            raise OptionError(
+            raise OtherSettingsError(
                 f'{folder} holds results that were made with other options or weights '
                 f'({_difference(self._existing.settings, settings)}). Choose another folder, or '
                 'remove this one.'

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from posepile.detection.sources import load_encoded
+from posepile.detection.task_results import OtherSettingsError
+from posepile.errors import OptionError
 from posepile.pipeline import shards
 from posepile.storage import archive, codec, records
 from posepile.util import SPLIT_NAMES, TEST
@@ -19,8 +21,13 @@ class Crop:
     shard: str
     records: tuple[str, ...]
 
+    @property
+    def first_keys(self):
+        """See :attr:`posepile.detection.sources.ImageFile.first_keys`."""
+        return (self.key,)
+
     def images(self, is_known):
-        """See :class:`posepile.detection.sources.ImageFile`."""
+        """See :meth:`posepile.detection.sources.ImageFile.images`."""
         if not is_known(self.key):
             yield self.key, self._load
 
@@ -67,9 +74,12 @@ def segment_crops(recipe, make_network, options, i_task=0, n_tasks=1, **more) ->
     if not crops:
         return [f'{recipe.name} has no crops that need masks']
     out = recipe.masks_dir
-    _, skipped = segment_people(
-        crops, out, make_network(), options, i_task=i_task, n_tasks=n_tasks, **more
-    )
+    try:
+        _, skipped = segment_people(
+            crops, out, make_network(), options, i_task=i_task, n_tasks=n_tasks, **more
+        )
+    except OtherSettingsError as e:
+        raise OptionError(f'{e} For a dataset: posepile run {recipe.name} --force masks.') from e
     masks = open_masks(out)
     path = part_path(out, i_task, n_tasks)
     found = {key: rle is not None for key, rle in masks.items_in(path)}

@@ -22,6 +22,11 @@ class Boxed:
         """That of the source."""
         return self.source.key
 
+    @property
+    def first_keys(self):
+        """Those of the source that have boxes."""
+        return tuple(key for key in self.source.first_keys if key in self.boxes)
+
     def images(self, is_known):
         """The images of the source for which there are boxes."""
         for key, load in self.source.images(is_known):

@@ -1,5 +1,6 @@
 """The segmentation stage: sources to a file of masks per task."""
 
+import contextlib
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -57,11 +58,12 @@ def segment_people(
     """
     options = options or SegmentationOptions()
     task = TaskResults(out, options.settings(network, kind='masks'), i_task, n_tasks)
-    if task.is_finished:
+    share = task.share(sources)
+    if task.has_all(share):
         return 0, {}
     threads = threads or n_cores()
     loaded = batches(
-        task.share(sources), task.is_known, options.image_size or network.image_size,
+        share, task.is_known, options.image_size or network.image_size,
         network.stride, batch_size or network.batch_size, network.allocate, threads,
     )  # fmt: skip
     with ThreadPoolExecutor(threads, thread_name_prefix='encode') as pool:
@@ -69,10 +71,11 @@ def segment_people(
 
 
 def find_masks(network, options, all_batches, pool):
-    """Yield (batch, {key: value}) of each batch; see :func:`segment_people`."""
+    """Yield (batch, {key: value}) of each batch of a generator; see :func:`segment_people`."""
 
     def start(batch):
-        return batch, network.start(batch.inputs) if batch.keys else None
+        n_images = len(batch.keys)
+        return batch, network.start(batch.inputs, n_images=n_images) if n_images else None
 
     def encode(started):
         batch, output = started
@@ -84,11 +87,12 @@ def find_masks(network, options, all_batches, pool):
 
     # While one batch is on the GPU, the masks of the one before are worked out, and those of the
     # one before that are encoded.
-    for batch, futures in lagged(map(encode, lagged(map(start, all_batches), 1)), 1):
-        found = {}
-        for future in futures:
-            found |= future.result()
-        yield batch, found
+    with contextlib.closing(all_batches):
+        for batch, futures in lagged(map(encode, lagged(map(start, all_batches), 1)), 1):
+            found = {}
+            for future in futures:
+                found |= future.result()
+            yield batch, found
 
 
 class _Found(NamedTuple):
