@@ -20,8 +20,18 @@ from tests.raw.test_video import make_video
 pytestmark = pytest.mark.slow
 
 
-def start(folder, out, weights, *options):
-    command = [sys.executable, '-m', 'posepile.detection', 'find', str(folder), '--out', str(out)]
+#: The program, but what it has found is safe after each batch instead of every two seconds.
+COMMITTING = """
+import sys
+from posepile.storage import results
+results._COMMIT_PERIOD = 0
+from posepile.detection.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def start(folder, out, weights, *options, program=('-m', 'posepile.detection')):
+    command = [sys.executable, *program, 'find', str(folder), '--out', str(out)]
     options = ['--weights', weights['two heads'], '--device', 'cpu', '--image-size', '96', *options]
     environment = os.environ | dict(OMP_NUM_THREADS='1')
     return subprocess.Popen(
@@ -57,15 +67,16 @@ def many(tmp_path_factory):
 
 
 def test_killed_at_random_moments(many, weights, tmp_path):
-    finish(start(many, tmp_path / 'whole', weights))
+    process = start(many, tmp_path / 'whole', weights)
+    seconds = -wait_for_results(tmp_path / 'whole', process)
+    finish(process)
+    seconds += time.monotonic()
     n_killed, n_begun = 0, set()
     rng = np.random.default_rng(0)
     while not part_files(tmp_path / 'killed'):
-        process = start(many, tmp_path / 'killed', weights)
-        # From when there is something to lose.
-        while not list(tmp_path.glob('killed/*.partial')) and process.poll() is None:
-            time.sleep(0.02)
-        time.sleep(rng.uniform(0, 4))
+        process = start(many, tmp_path / 'killed', weights, program=('-c', COMMITTING))
+        wait_for_results(tmp_path / 'killed', process)  # from when there is something to lose
+        time.sleep(rng.uniform(0, seconds / 4))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         n_killed += process.returncode == -signal.SIGKILL
@@ -81,11 +92,17 @@ def test_killed_at_random_moments(many, weights, tmp_path):
     assert len(open_detections(tmp_path / 'whole').skipped()) >= 16
 
 
+def wait_for_results(out, process):
+    """Wait until the process has begun its file; returns when that was."""
+    while not list(out.glob('*.partial')) and process.poll() is None:
+        time.sleep(0.02)
+    return time.monotonic()
+
+
 def test_interrupted_from_the_keyboard(many, weights, tmp_path):
     process = start(many, tmp_path / 'out', weights)
-    while not list(tmp_path.glob('out/*.partial')):
-        time.sleep(0.02)
-    time.sleep(1)
+    wait_for_results(tmp_path / 'out', process)
+    time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=30)
     assert process.returncode in (0, 130) and b'Traceback' not in error

@@ -222,9 +222,9 @@ def test_killed_anywhere_and_started_again_gives_the_same_bytes(crops, data_root
         results._COMMIT_PERIOD = 0
         network = PeopleNetwork(studio_weights('segment'), 'cpu')
         start = network.start
-        def slow_start(inputs):
+        def slow_start(inputs, **options):
             time.sleep(0.3)
-            return start(inputs)
+            return start(inputs, **options)
         network.start = slow_start
         print('ready', flush=True)
         segment(network)
