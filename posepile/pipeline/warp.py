@@ -36,7 +36,7 @@ def warp(image, mask, geometry):
     if isinstance(mask, dict):
         mask = rlemasklib.decode(mask) * np.uint8(255)
     places = PixelMap.of(geometry)
-    width = places.largest_step()
+    width = places.largest_step(image.shape[:2])
     # Much larger sources are taken at a fraction of their size, of at least twice the resolution
     # that the crop shows, which costs no detail.
     factor = max(1, int(width / interpolation.WIDEST * 2))

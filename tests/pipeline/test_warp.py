@@ -1,5 +1,7 @@
 """Pixels of a crop against averages of many samples, and where things come to lie."""
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -164,3 +166,32 @@ def test_masks_are_those_of_many_samples(lens, side):
             share = share + cv2.remap(mask, x, y, cv2.INTER_NEAREST) / (64 * 255)
     ours = rlemasklib.decode(warp_mask(mask, crop)) > 0
     assert np.sum(ours & (share > 0.5)) / np.sum(ours | (share > 0.5)) > 0.99
+
+
+@pytest.mark.parametrize('lens', LENSES)
+def test_views_that_reach_behind_the_camera_are_black_there(photograph, lens):
+    camera = studio_camera(LENSES[lens])
+    crop = plan_crop(camera, [780, 300, 200, 400], photograph.shape[:2], extreme_perspective=True)
+    # Turned by 80 degrees: a good part of the view lies behind the source camera.
+    turn = cv2.Rodrigues(np.array([0, np.deg2rad(80), 0]))[0]
+    intrinsics = np.array([[300.0, 0, 300], [0, 300, 300], [0, 0, 1]])
+    crop = dataclasses.replace(crop, rotation=turn, intrinsics=intrinsics, imshape=(600, 600))
+    warped = warp_image(np.full_like(photograph, 255), crop)
+    y, x = np.mgrid[:600, :600]
+    rays = np.stack([(x - 300) / 300, (y - 300) / 300, np.ones_like(x)], axis=-1) @ turn
+    # Two blocks of the map away from where the lens sees nothing any more.
+    is_behind = cv2.erode((rays[..., 2] <= 0).astype(np.uint8), np.ones((33, 33))) > 0
+    assert is_behind.mean() > 0.1 and not warped[is_behind].any()
+    assert np.isfinite(PixelMap.of(crop).nodes).all()
+
+
+def test_scale_beyond_the_image_does_not_blur_what_is_in_it(photograph):
+    """Towards the edge of a very wide view, a pixel spans hundreds of source pixels outside."""
+    camera = studio_camera(None)
+    crop = plan_crop(camera, [300, 200, 200, 400], photograph.shape[:2])
+    intrinsics = crop.intrinsics.copy()
+    intrinsics[0, 2] += 900
+    wide = dataclasses.replace(crop, intrinsics=intrinsics, imshape=(crop.imshape[0], 6000))
+    assert PixelMap.of(wide).largest_step(photograph.shape[:2]) < 3
+    ours, same = warp_image(photograph, wide)[:, 900:], warp_image(photograph, crop)
+    assert psnr(ours[:, : same.shape[1]], same) > 45
