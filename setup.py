@@ -15,6 +15,8 @@ REQUIREMENTS = [
     'simplejpeg',
     'av',
     'ezc3d',
+    'cdflib',
+    'h5py',
     'requests',
     'urllib3',
     'rich',
