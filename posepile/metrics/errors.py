@@ -50,6 +50,23 @@ def auc(pred, true, thresholds=AUC_THRESHOLDS, mask=None, *, inclusive=True) -> 
     return np.mean([_pck(distances, t, inclusive) for t in thresholds], axis=0)
 
 
+def exact_auc(pred, true, threshold=150, mask=None) -> np.ndarray:
+    """Area under the PCK curve from 0 to ``threshold`` mm, as a fraction.
+
+    This is the integral itself: a joint at the distance d adds max(0, 1 - d / threshold).
+    :func:`auc` is the mean over a list of thresholds, as in the evaluation of MPI-INF-3DHP.
+    """
+    return _mean_over_joints(np.maximum(0, 1 - joint_errors(pred, true, mask) / threshold))
+
+
+def worst_joint_error(pred, true, mask=None) -> np.ndarray:
+    """Distance of the joint that is farthest from its place, (...) in mm."""
+    distances = joint_errors(pred, true, mask)
+    counts = ~np.isnan(distances)
+    worst = np.where(counts, distances, 0).max(axis=-1)
+    return np.where(counts.any(axis=-1), worst, np.nan)
+
+
 def _pck(distances, threshold, inclusive):
     correct = (distances <= threshold) if inclusive else (distances < threshold)
     return _mean_over_joints(np.where(np.isnan(distances), np.nan, correct))

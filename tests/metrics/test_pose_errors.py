@@ -142,6 +142,53 @@ def test_auc_is_the_mean_pck_over_thresholds():
     np.testing.assert_allclose(errors.auc(pred, true), 0.5 * 16 / 31)
 
 
+@settings(max_examples=30, deadline=None)
+@given(seeds, st.floats(10, 500))
+def test_exact_auc_is_the_limit_of_many_thresholds(seed, threshold):
+    rng, true = random_poses(seed)
+    pred = true + rng.normal(0, 0.4 * threshold, true.shape)
+    pred[0, :3] = np.nan
+    many = (np.arange(2000) + 0.5) * threshold / 2000
+    exact = errors.exact_auc(pred, true, threshold)
+    np.testing.assert_allclose(exact, errors.auc(pred, true, many), atol=1 / 2000)
+    assert np.all((exact > 0) & (exact < errors.pck(pred, true, threshold)))
+
+
+def test_exact_auc_of_known_distances():
+    true = np.zeros((1, 4, 3))
+    pred = np.zeros((1, 4, 3))
+    pred[0, :, 1] = [0, 30, 100, 7000]
+    np.testing.assert_allclose(errors.exact_auc(pred, true, 100), (1 + 0.7) / 4)
+    mask = np.array([[False, True, True, False]])
+    np.testing.assert_allclose(errors.exact_auc(pred, true, 100, mask), 0.35)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seeds, st.integers(0, 16), st.floats(201, 1e5))
+def test_worst_joint(seed, i_joint, offset):
+    rng, true = random_poses(seed)
+    pred = true + rng.uniform(-100, 100, true.shape)
+    pred[:, i_joint] = true[:, i_joint] + [0, offset, 0]
+    np.testing.assert_allclose(errors.worst_joint_error(pred, true), offset)
+    others = np.arange(17) != i_joint
+    worst = errors.worst_joint_error(pred, true, np.broadcast_to(others, (6, 17)))
+    assert worst.max() < 200
+    pred[:, i_joint] = np.nan
+    np.testing.assert_array_equal(errors.worst_joint_error(pred, true), worst)
+    assert np.isnan(errors.worst_joint_error(pred, true * np.nan)).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(seeds, st.floats(0.1, 10))
+def test_pa_mpjpe_does_not_see_similarity_transforms_of_the_prediction(seed, scale):
+    rng, true = random_poses(seed)
+    pred = true + rng.normal(0, 60, true.shape)
+    rotation = Rotation.random(rng=rng).as_matrix()
+    moved = scale * pred @ rotation + rng.normal(0, 2000, 3)
+    np.testing.assert_allclose(errors.pa_mpjpe(moved, true), errors.pa_mpjpe(pred, true), rtol=1e-6)
+    assert np.all(errors.pa_mpjpe(moved * [1, 1, -1], true) > errors.pa_mpjpe(pred, true))
+
+
 def test_leading_axes_are_free():
     rng, true = random_poses(0)
     pred = true + rng.normal(0, 60, true.shape)

@@ -1,0 +1,242 @@
+"""The benchmark of Human3.6M: errors of 3D poses on every 64th frame of S9 and S11.
+
+$ python -m posepile.ds.h36m.eval --predictions predictions.npz
+
+The file, npz or HDF5, has two arrays: ``image_path`` (N), paths of images below DATA_ROOT such as
+``h36m/S9/Images/Greeting 1.54138969/frame_000064.jpg``, in any order, and
+``coords3d_pred_world`` (N, J, 3) in mm: 17 joints beginning with the pelvis (with --root-last:
+ending with it), or the 25 of ``h36m_alljoints``. Printed are the protocol table, mean joint errors
+by activity, and a row of 19 metrics over all poses.
+"""
+
+import argparse
+import json
+import os.path as osp
+import sys
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from posepile.arguments import whole_number
+from posepile.ds.h36m.benchmark import ACTIVITIES, TEST_SUBJECTS, read_ground_truth
+from posepile.ds.h36m.predictions import match_predictions
+from posepile.errors import OptionError
+from posepile.metrics.alignment import root_relative, similarity_aligned
+from posepile.metrics.errors import exact_auc, mpjpe, pck, worst_joint_error
+from posepile.metrics.report import Table
+from posepile.paths import check_data_root
+from posepile.program import run_program
+
+AVERAGE = 'Average'
+_I_ROOT = 0
+
+_THRESHOLDS = (50, 100, 150)
+_WORST_THRESHOLDS = (100, 150, 200)
+_ABSOLUTE_THRESHOLDS = (150, 300)
+METRIC_NAMES = (
+    'MPJPE',
+    'PA-MPJPE',
+    'A-MPJPE',
+    *(f'PCK@{t}' for t in _THRESHOLDS),
+    *(f'AUC@{t}' for t in _THRESHOLDS),
+    *(f'CPS@{t}' for t in _WORST_THRESHOLDS),
+    *(f'CPS-AUC@{t}' for t in _WORST_THRESHOLDS),
+    *(f'A-PCK@{t}' for t in _ABSOLUTE_THRESHOLDS),
+    *(f'A-AUC@{t}' for t in _ABSOLUTE_THRESHOLDS),
+)
+
+
+@dataclass
+class Evaluation:
+    """Results and the forms in which they are printed.
+
+    Attributes:
+        title: what was evaluated.
+        tables: name -> :class:`posepile.metrics.report.Table`.
+        info: numbers of poses, and options.
+    """
+
+    title: str
+    tables: dict
+    info: dict = field(default_factory=dict)
+
+    def to_text(self):
+        return '\n\n'.join(table.to_text() for table in self.tables.values())
+
+    def to_markdown(self):
+        return '\n\n'.join(table.to_markdown() for table in self.tables.values())
+
+    def to_latex(self):
+        return '\n\n'.join(table.to_latex() for table in self.tables.values())
+
+    def to_json(self):
+        """One JSON object: title, info, and each table as {row: {column: value}}."""
+        tables = {name: table.to_dict() for name, table in self.tables.items()}
+        return json.dumps({'title': self.title, **tables, 'info': self.info}, indent=2)
+
+
+def evaluate(
+    raw_folder,
+    predictions,
+    *,
+    only_s11=False,
+    procrustes=False,
+    root_last=False,
+    corrected=False,
+    n_seeds=1,
+    per_action=False,
+) -> Evaluation:
+    """Compare predictions with the ground truth.
+
+    Args:
+        raw_folder: folder of the release.
+        predictions: path of the prediction file; with several seeds, that of the first, with
+            ``seed1`` in it.
+        only_s11: leave out S9.
+        procrustes: align each pose by rotation, translation and scale in the protocol table.
+        root_last: whether predictions of 17 joints end with the pelvis.
+        corrected: compare with the poses of S9 whose known shift is taken away.
+        n_seeds: number of prediction files. With more than one, mean and standard deviation (of
+            the population) of the protocol table's numbers are all there is.
+        per_action: give the 19 metrics for each activity, too.
+
+    Raises:
+        OptionError: several seeds, but no ``seed1`` in the path.
+        RawDataError: the ground truth is missing or damaged.
+        BadFileError: a prediction file cannot be used; see ``match_predictions``.
+    """
+    paths = _paths_of_seeds(predictions, n_seeds)
+    subjects = (11,) if only_s11 else TEST_SUBJECTS
+    truth = read_ground_truth(raw_folder, subjects, corrected)
+    views = list(truth)
+    true = np.array(list(truth.values()))
+    activities = np.array([view.activity for view in views])
+
+    numbers = []
+    for path in paths:
+        pred = match_predictions(path, views, subjects, root_last)
+        numbers.append(protocol_numbers(pred, true, activities, procrustes))
+    columns = [*ACTIVITIES, AVERAGE]
+    if n_seeds == 1:
+        rows = {'PA-MPJPE' if procrustes else 'MPJPE': numbers[0]}
+    else:
+        rows = {'Mean': np.mean(numbers, axis=0), 'Std': np.std(numbers, axis=0)}
+    tables = {'protocol': Table(columns, rows, decimals=1)}
+    if n_seeds == 1:
+        rows = {}
+        if per_action:
+            present = [a for a in ACTIVITIES if np.any(activities == a)]
+            rows = {a: metric_row(pred[activities == a], true[activities == a]) for a in present}
+        rows[AVERAGE] = metric_row(pred, true)
+        tables['metrics'] = Table(METRIC_NAMES, rows, decimals=2)
+
+    info = dict(
+        poses=len(views),
+        subjects=list(subjects),
+        procrustes=procrustes,
+        corrected=corrected,
+        seeds=n_seeds,
+    )
+    return Evaluation('Human3.6M, ' + ' and '.join(f'S{s}' for s in subjects), tables, info)
+
+
+def protocol_numbers(pred, true, activities, procrustes=False) -> np.ndarray:
+    """Mean joint errors relative to the root: of each of ``ACTIVITIES``, then of all poses.
+
+    Args:
+        pred, true: (N, 17, 3) in mm, root first.
+        activities: (N) names.
+        procrustes: align each pose first.
+
+    Returns:
+        (16,) in mm; NaN for an activity without poses.
+    """
+    pred, true = root_relative(pred, _I_ROOT), root_relative(true, _I_ROOT)
+    errors = mpjpe(procrustes_aligned(pred, true) if procrustes else pred, true)
+    chosen = [errors[activities == name] for name in ACTIVITIES] + [errors]
+    return np.array([e.mean() if e.size else np.nan for e in chosen])
+
+
+def metric_row(pred, true) -> list[float]:
+    """The 19 metrics named in ``METRIC_NAMES`` over (N, 17, 3) poses in mm, root first.
+
+    Errors are in mm, all others percentages. PCK is the share of joints nearer than a threshold,
+    AUC the area under its curve from 0 to there, CPS and CPS-AUC the same for the worst joint of
+    each pose. All are relative to the root joint, which counts, but for those called A (absolute).
+    """
+    pred_rel, true_rel = root_relative(pred, _I_ROOT), root_relative(true, _I_ROOT)
+    worst = worst_joint_error(pred_rel, true_rel)
+    errors = [
+        mpjpe(pred_rel, true_rel),
+        mpjpe(procrustes_aligned(pred_rel, true_rel), true_rel),
+        mpjpe(pred, true),
+    ]
+    shares = [
+        *(pck(pred_rel, true_rel, t, inclusive=False) for t in _THRESHOLDS),
+        *(exact_auc(pred_rel, true_rel, t) for t in _THRESHOLDS),
+        *(worst < t for t in _WORST_THRESHOLDS),
+        *(np.maximum(0, 1 - worst / t) for t in _WORST_THRESHOLDS),
+        *(pck(pred, true, t, inclusive=False) for t in _ABSOLUTE_THRESHOLDS),
+        *(exact_auc(pred, true, t) for t in _ABSOLUTE_THRESHOLDS),
+    ]
+    return [np.mean(e) for e in errors] + [100 * np.mean(s) for s in shares]
+
+
+def procrustes_aligned(pred, true) -> np.ndarray:
+    """Aligned predictions; a pose whose joints are all in one place stays as it is.
+
+    The benchmark's program has no transformation for such a pose.
+    """
+    is_point = np.all(pred == pred[:, :1], axis=(1, 2), keepdims=True)
+    return np.where(is_point, pred, similarity_aligned(pred, true))
+
+
+def _paths_of_seeds(path, n_seeds):
+    if n_seeds == 1:
+        return [path]
+    if 'seed1' not in path:
+        raise OptionError(f'--seeds {n_seeds}: the path {path} has no part seed1 to replace.')
+    return [path.replace('seed1', f'seed{i}') for i in range(1, n_seeds + 1)]
+
+
+def main(args=None) -> int:
+    """Command line; see the module's text. Returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog='python -m posepile.ds.h36m.eval', description=__doc__.splitlines()[0]
+    )
+    add = parser.add_argument
+    add('--predictions', '--pred-path', required=True, help='npz or HDF5 file')
+    add('--data-dir', help='raw dataset (default: $DATA_ROOT/h36m)')
+    add('--only-S11', dest='only_s11', action='store_true', help='leave out S9')
+    add('--procrustes', action='store_true', help='align each pose in the table by activity')
+    add('--root-last', action='store_true', help='17 joints end with the pelvis')
+    add('--corrected', action='store_true', help="without the known shift of three of S9's takes")
+    add(
+        '--seeds',
+        type=whole_number(1, 10_000),
+        default=1,
+        help='mean and deviation over files with seed1, seed2, ... in place of seed1',
+    )
+    add('--per-action', action='store_true', help='all metrics by activity')
+    form = parser.add_mutually_exclusive_group()
+    for name in ('json', 'markdown', 'latex'):
+        form.add_argument(f'--{name}', dest='form', action='store_const', const=name)
+    return run_program(_run, parser.parse_args(args))
+
+
+def _run(options):
+    evaluation = evaluate(
+        options.data_dir or osp.join(check_data_root(to_write=False), 'h36m'),
+        options.predictions,
+        only_s11=options.only_s11,
+        procrustes=options.procrustes,
+        root_last=options.root_last,
+        corrected=options.corrected,
+        n_seeds=options.seeds,
+        per_action=options.per_action,
+    )
+    print(getattr(evaluation, f'to_{options.form or "text"}')())
+
+
+if __name__ == '__main__':
+    sys.exit(main())
