@@ -189,7 +189,7 @@ def check_product(name) -> FidelityReport:
         if is_without and person.is_mask_estimated:
             person.mask = None
         loaded = example.load()
-        crop = reference_crop(person.camera, person.box, person.imshape)
+        crop = reference_crop(person.camera, person.box, person.imshape, person.expansion)
         if report.kind == '3d':
             _compare_joints3d(report, example.path, loaded, person, crop)
         else:

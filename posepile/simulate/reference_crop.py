@@ -36,7 +36,7 @@ class ReferenceCrop:
         return pinhole(self.K, rays)
 
 
-def reference_crop(camera, box, imshape) -> ReferenceCrop:
+def reference_crop(camera, box, imshape, expansion=1.0) -> ReferenceCrop:
     """The crop of the person box ``box`` in an image of ``imshape`` (height, width)."""
     left, top, width, height = np.float64(box)
     center = np.array([left + width / 2, top + height / 2])
@@ -60,6 +60,7 @@ def reference_crop(camera, box, imshape) -> ReferenceCrop:
     w, h = end - start
     cos, sin = np.cos(np.deg2rad(30)), np.sin(np.deg2rad(30))
     side = max(cos * w + sin * h, cos * h + sin * w) * (1 / 0.85) * 1.1 * (1 / 0.85)
+    side *= expansion
     middle = (start + end) / 2
     crop_start = np.maximum(middle - side / 2, view_of_image.min(0))
     crop_end = np.minimum(middle + side / 2, view_of_image.max(0))

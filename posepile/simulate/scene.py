@@ -77,12 +77,24 @@ class Scene:
             background = Background.random(np.random.default_rng(seed), background)
         self.background = background
         self.supersample = supersample
+        self._occluders = tuple(occluders)
         things = [*background.props, *occluders, *(m for p in self.performers for m in p.props)]
         self._things = mesh.merge(things) if things else None
         # Materials as a table, once per person.
         self._materials = [_material_table(p.skin.mesh) for p in self.performers]
         self._still_layers = collections.OrderedDict()
         self._latest = (None, None)
+
+    def with_performers(self, performers):
+        """The same surroundings with other people in them.
+
+        What never moves is not drawn again for the cameras that have seen it, unless something
+        comes or goes with the people.
+        """
+        scene = Scene(performers, self.background, self._occluders, supersample=self.supersample)
+        if not any(p.props for p in [*self.performers, *scene.performers]):
+            scene._still_layers = self._still_layers
+        return scene
 
     def render(self, camera, i_frame):
         """What the camera sees in a frame, as a :class:`RenderedFrame`.

@@ -28,6 +28,7 @@ class TruePerson:
             uncalibrated.
         mask: run-length encoded mask in source pixels, or None.
         markers: (M, 2) source pixels of markers drawn into the frame, or None.
+        expansion: by how much wider than usual the product's crops are.
         is_mask_estimated: whether the product's mask is found by a network, which cannot be exact.
     """
 
@@ -40,6 +41,7 @@ class TruePerson:
     mask: dict | None = None
     markers: np.ndarray | None = None
     is_mask_estimated: bool = False
+    expansion: float = 1.0
 
 
 def camera_dict(camera) -> dict:

@@ -10,25 +10,29 @@ from posepile.errors import OptionError
 
 # What makes an encoder keep the picture nearly as it is, and run in a reproducible way.
 _ENCODER_OPTIONS = {
-    'libx264': lambda quality: {'crf': str(quality), 'preset': 'veryfast'},
-    'mpeg4': lambda quality: _constant_quantiser(quality),
-    'mjpeg': lambda quality: _constant_quantiser(quality),
-    'ffv1': lambda quality: {},
+    'libx264': lambda quality, preset: {'crf': str(quality), 'preset': preset},
+    'mpeg4': lambda quality, preset: _constant_quantiser(quality),
+    'mjpeg': lambda quality, preset: _constant_quantiser(quality),
+    'ffv1': lambda quality, preset: {},
 }
 _DEFAULT_QUALITY = {'libx264': 18, 'mpeg4': 2, 'mjpeg': 2, 'ffv1': 0}
 _PIXEL_FORMATS = {'libx264': 'yuv420p', 'mpeg4': 'yuv420p', 'mjpeg': 'yuvj420p', 'ffv1': 'bgr0'}
 
 
-def write_video(path, frames, fps, codec='libx264', quality=None, pixel_format=None):
+def write_video(
+    path, frames, fps, codec='libx264', quality=None, pixel_format=None, preset='veryfast'
+):
     """Writes a video of constant frame rate with exactly one frame for each picture.
 
     Args:
         path: the file to write; its ending (.mkv, .mp4, .avi ...) decides the container.
-        frames: iterable of (h, w, 3) uint8 RGB pictures of one size; read one at a time.
+        frames: iterable of (h, w, 3) uint8 RGB pictures of one size; read one at a time. None
+            stands for the one before, which costs less than writing it again.
         fps: frames per second, a number or Fraction (30000/1001 is recognised as 29.97).
         codec: 'libx264', 'mpeg4', 'mjpeg' or 'ffv1' (lossless).
         quality: CRF of libx264 (0 lossless .. 51), quantiser 1..31 of mpeg4 and mjpeg.
         pixel_format: instead of the usual one of the codec, for instance 'yuv444p'.
+        preset: of libx264: how much time it takes to keep files small.
 
     Returns:
         The number of frames written.
@@ -60,17 +64,19 @@ def write_video(path, frames, fps, codec='libx264', quality=None, pixel_format=N
                         'which needs even sides. Choose another size or pixel_format=yuv444p.'
                     )
                 stream = container.add_stream(
-                    codec, rate=rate, options=_ENCODER_OPTIONS[codec](quality)
+                    codec, rate=rate, options=_ENCODER_OPTIONS[codec](quality, preset)
                 )
                 stream.width, stream.height, stream.pix_fmt = w, h, pixel_format
                 stream.codec_context.thread_count = 1
                 stream.codec_context.flags |= av.codec.context.Flags.bitexact
-            elif picture.shape[:2] != (h, w):
+            elif picture is not None and picture.shape[:2] != (h, w):
                 raise OptionError(
                     f'{path}: frame {n_written} is {picture.shape[1]}x{picture.shape[0]} px, '
                     f'the ones before are {w}x{h} px.'
                 )
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format='rgb24')
+            if picture is not None:
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format='rgb24')
+                frame = frame.reformat(format=pixel_format)
             frame.pts, frame.time_base = n_written, 1 / rate
             container.mux(stream.encode(frame))
             n_written += 1
