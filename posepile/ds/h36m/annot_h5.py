@@ -20,7 +20,7 @@ import numpy as np
 from posepile.atomic import replacing
 from posepile.ds.h36m.benchmark import FRAME_STEP, TEST_SUBJECTS
 from posepile.ds.h36m.metadata import PUBLIC_SUBJECTS, read_metadata
-from posepile.ds.h36m.pose_source import Source
+from posepile.ds.h36m.pose_source import Source, find_metadata
 from posepile.ds.h36m.poses import read_pose_cdf
 from posepile.ds.h36m.video_images import save_images
 from posepile.errors import RawDataError
@@ -205,7 +205,7 @@ def _run(options):
 
     folder = options.source or osp.join(check_data_root(to_write=False), 'h36m')
     source = Source.find(folder)
-    takes, camera_ids = read_takes(options.metadata or _find_metadata(folder))
+    takes, camera_ids = read_takes(options.metadata or find_metadata(folder))
     out_folder = options.out or osp.join(folder, 'processed')
     i_task, n_tasks = array_task()
     takes = takes[i_task::n_tasks]
@@ -227,17 +227,6 @@ def _run(options):
         f'{n_written} of {len(takes)} takes written to {out_folder}; {n_absent} are not in the '
         f'release, {n_bad_takes} have no view that can be used; {n_bad_views} views left out.'
     )
-
-
-def _find_metadata(folder):
-    root = os.environ.get('DATA_ROOT', folder)
-    places = [
-        osp.join(folder, 'metadata.xml'),
-        osp.join(folder, 'Release-v1.2', 'metadata.xml'),
-        osp.join(root, 'h36m', 'Release-v1.2', 'metadata.xml'),
-    ]
-    # The second is where it should be, and so what an error names.
-    return next(filter(osp.exists, places), places[1])
 
 
 if __name__ == '__main__':

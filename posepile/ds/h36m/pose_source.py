@@ -1,5 +1,6 @@
 """Poses and videos of single views, in the two layouts in which the release is unpacked."""
 
+import os
 import os.path as osp
 from typing import NamedTuple
 
@@ -50,3 +51,15 @@ class Source(NamedTuple):
         if self.is_extracted:
             return osp.join(self.folder, 'extracted', f'S{subject}', f'Poses_{kind}')
         return osp.join(self.folder, f'S{subject}', 'MyPoseFeatures', kind)
+
+
+def find_metadata(folder) -> str:
+    """Path of ``metadata.xml`` for a release in ``folder``, in either layout."""
+    root = os.environ.get('DATA_ROOT', folder)
+    places = [
+        osp.join(folder, 'metadata.xml'),
+        osp.join(folder, 'Release-v1.2', 'metadata.xml'),
+        osp.join(root, 'h36m', 'Release-v1.2', 'metadata.xml'),
+    ]
+    # The second is where it should be, and so what an error names.
+    return next(filter(osp.exists, places), places[1])
