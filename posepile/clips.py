@@ -38,18 +38,33 @@ class WhenMoved:
         check_validity, assume_nan_unchanged: how missing joints count; see
             :class:`~posepile.util.adaptive_pose_sampling.AdaptivePoseSampler2`.
         buffer_size: how many of the last selected poses are compared with.
+        joints: indices of the joints that count; by default all.
     """
 
     threshold: float
     check_validity: bool = False
     assume_nan_unchanged: bool = False
     buffer_size: int = 1
+    joints: tuple[int, ...] | None = None
 
     def __call__(self, joints):
+        if self.joints is not None:
+            joints = joints[:, list(self.joints)]
         sampler = AdaptivePoseSampler2(
             self.threshold, self.check_validity, self.assume_nan_unchanged, self.buffer_size
         )
         return select_frames(joints, sampler)
+
+
+@dataclass(frozen=True)
+class OfEveryNth:
+    """Select of the frames 0, n, 2n, ... those that another selection wants if shown only them."""
+
+    n: int
+    select: Callable[[np.ndarray], np.ndarray]
+
+    def __call__(self, joints):
+        return self.n * self.select(joints[:: self.n])
 
 
 @dataclass

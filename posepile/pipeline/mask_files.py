@@ -49,10 +49,11 @@ class MaskFiles:
 
     def __init__(self, recipe):
         self._recipe = recipe
-        given = given_masks_folder(recipe)
+        is_wanted = recipe.mask_of != 'nobody'
+        given = given_masks_folder(recipe) if is_wanted else None
         self._is_given = given is not None
         # What a run has left that was stopped to go on without masks is not complete.
-        made = not is_network_unwanted() and part_files(recipe.masks_dir)
+        made = is_wanted and not is_network_unwanted() and part_files(recipe.masks_dir)
         self.folder = given or (recipe.masks_dir if made else None)
         if self.folder is None:
             self._values = {}

@@ -94,6 +94,8 @@ def _segment_crops(name, args) -> list[str]:
     from posepile.storage.access import dataset_module
 
     recipe = dataset_module(name).make_recipe(name=name)
+    if recipe.mask_of == 'nobody':
+        return ['is packed without masks']
     folder = given_masks_folder(recipe)
     if folder:
         return [f'masks are in place already and will be attached: {folder}']

@@ -8,6 +8,7 @@ from posepile.simulate.markers import RADIUS, RING
 _SEARCH = 4  # crop pixels around the expected place
 _SMALLEST_RADIUS = 1.5  # crop pixels; smaller discs cannot be told from other bright spots
 _SMALLEST_CORRELATION = 0.6
+_SMALLEST_CONTRAST = 40  # standard deviation of grey levels; the folds of clothes have less
 _SUBSAMPLES = 8
 
 
@@ -45,7 +46,7 @@ def marker_displacements(image, crop, markers, imshape):
         height, width = gray.shape
         if reach <= x < width - reach and reach <= y < height - reach:
             window = gray[y - reach : y + reach + 1, x - reach : x + reach + 1]
-            peak = _peak(cv2.matchTemplate(window, template, cv2.TM_CCOEFF_NORMED))
+            peak = _peak(_similarity(window, template))
             found.append([x, y] + peak - _SEARCH - place)
     return np.reshape(found, (-1, 2))
 
@@ -69,6 +70,18 @@ def _template(derivative, scale):
     disc = np.float32(255) * (np.linalg.norm(offsets, axis=-1) <= RADIUS)
     size = (2 * half + 1, 2 * half + 1)
     return cv2.resize(disc.astype(np.uint8), size, interpolation=cv2.INTER_AREA)
+
+
+def _similarity(window, template):
+    """Correlation with the template at every place of it in the window; -1 where all is grey."""
+    correlation = cv2.matchTemplate(window, template, cv2.TM_CCOEFF_NORMED)
+    mean, mean_square = (
+        cv2.boxFilter(values, -1, template.shape[::-1])
+        for values in (window.astype(np.float64), np.square(window, dtype=np.float64))
+    )
+    half = template.shape[0] // 2
+    variance = (mean_square - mean**2)[half:-half, half:-half]
+    return np.where(variance < _SMALLEST_CONTRAST**2, np.float32(-1), correlation)
 
 
 def _peak(correlation):

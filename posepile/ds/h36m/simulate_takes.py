@@ -98,8 +98,8 @@ TINY = (
     Take(1, 12, 1, 'swing', 61, box_rows=60),  # its last step-5 frame has no box
     Take(1, 14, 1, 'walk', 36, excess=0, in_full=True),
     Take(1, 14, 2, 'walk', 101, heading=2.2),
-    Take(5, 2, 2, 'swing', 61),
-    Take(6, 13, 1, 'mixed', 66, short_video=(1, 40)),
+    Take(5, 2, 2, 'swing', 61, short_video=(1, 40)),
+    Take(6, 13, 1, 'mixed', 66),
     Take(7, 6, 1, 'reach', 61, place=(1600, 1500)),  # at the borders of the images
     Take(8, 16, 2, 'kick', 66, excess=8, missing_video=3),
     Take(9, 5, 1, 'reach', 70),
