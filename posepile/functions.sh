@@ -6,9 +6,14 @@
 #   step download           -- python -m posepile.ds.aspset.main download
 #   step crops   --tasks 64 -- python -m posepile.ds.aspset.main crops
 #
-# Environment variables of a person: DATA_ROOT, POSEPILE_PYTHON (interpreter), POSEPILE_JOBS (tasks
+# Environment variables of a person: DATA_ROOT, POSEPILE_PYTHON (interpreter), POSEPILE_EXECUTOR
+# (local or slurm), POSEPILE_DETACH=1 (with slurm: submit everything and return), POSEPILE_JOBS (tasks
 # at a time), POSEPILE_TASKS (tasks per step), POSEPILE_UNTIL (last step), POSEPILE_FORCE (steps to
-# redo), POSEPILE_KEEP=1 (accept changed commands), POSEPILE_EXECUTOR.
+# redo), POSEPILE_RETRY_FAILED=1 (failed tasks first), POSEPILE_KEEP=1 (keep what older code or
+# commands made).
+#
+# The script is also run to see which steps it has: it must contain nothing beside them that may not
+# happen twice.
 
 if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 401)); then
     echo "posepile: error: bash 4.1 or later is needed, this is $BASH_VERSION" >&2
@@ -25,6 +30,10 @@ export PYTHONSAFEPATH=1
 # begin NAME [VARIANT]: name the product, and be its only runner until this script ends.
 begin() {
     local checked
+    if [[ -n ${POSEPILE_PLAN_FD:-} ]]; then
+        export POSEPILE_DATASET=${2:-$1}
+        return
+    fi
     _posepile_python
     check_data_root
     DATA_ROOT=$(cd "$DATA_ROOT" && pwd)
@@ -36,24 +45,26 @@ begin() {
     # When one of these processes has ended, so do the running tasks.
     export POSEPILE_WATCH_PIDS="${POSEPILE_RUN_PID:-} $$"
     export POSEPILE_RUN_ID=${POSEPILE_RUN_ID:-$$.$(date +%s)}
-    "$POSEPILE_PYTHON" -m posepile.cluster lock "$POSEPILE_LOCK_FD" "$0" || exit 1
+    POSEPILE_SCRIPT=$(cd "$(dirname "$0")" && pwd)/${0##*/}
+    export POSEPILE_SCRIPT
+    "$POSEPILE_PYTHON" -m posepile.cluster lock "$POSEPILE_LOCK_FD" || exit 1
     if [[ -z ${POSEPILE_RESUME:-} ]]; then
-        local script
-        script=$(cd "$(dirname "$0")" && pwd)/${0##*/}
-        POSEPILE_RESUME=bash$(printf ' %q' "$script" "${@:2}")
+        POSEPILE_RESUME=bash$(printf ' %q' "$POSEPILE_SCRIPT" "${@:2}")
         export POSEPILE_RESUME
     fi
-    export POSEPILE_STEP_POSITION=0
 }
 
 # step NAME [--tasks N] [--gpu] [--cpus C] [--mem M] [--time T] [--max-parallel P] [--after STEP]
 #     -- COMMAND: run what is not done of a step; the script ends here if it fails.
 step() {
+    if [[ -n ${POSEPILE_PLAN_FD:-} ]]; then
+        printf '%s\0' "$#" "$@" >&"$POSEPILE_PLAN_FD"
+        return
+    fi
     if [[ -z ${POSEPILE_DATASET:-} ]]; then
         echo "posepile: error: step without begin in $0" >&2
         exit 1
     fi
-    POSEPILE_STEP_POSITION=$((POSEPILE_STEP_POSITION + 1))
     _posepile_attended "$POSEPILE_PYTHON" -m posepile.cluster step "$@" || exit $?
     if [[ ${POSEPILE_UNTIL:-} == "$1" ]]; then
         echo "$POSEPILE_DATASET: ends after step $1, as asked" >&2

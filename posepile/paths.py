@@ -76,6 +76,11 @@ def state_dir(name: str) -> str:
     return osp.join(data_root(), '.posepile', name)
 
 
+def step_dir(name: str, step: str) -> str:
+    """Directory of the marks, logs and results of one step of dataset ``name``."""
+    return osp.join(state_dir(name), step)
+
+
 def ensure_absolute_path(path, root=None) -> str:
     """``path`` below ``root`` (default DATA_ROOT); unchanged if absolute or if root is empty."""
     path = os.fspath(path)

@@ -19,6 +19,8 @@ COMMANDS = {
     'info': 'show what is known about one dataset, and how to get it',
     'run': 'run the pipeline of a dataset: download, crop, mask, pack',
     'status': 'show how far the pipelines are, and what failed',
+    'logs': 'show what the tasks of a step have written',
+    'cancel': 'end the run of a pipeline, here or in Slurm',
     'show': 'draw examples of a packed dataset',
     'verify': 'check a packed dataset',
     'simulate': 'make a miniature of a raw release, to try a pipeline without the data',
@@ -38,6 +40,7 @@ examples:
   posepile run aspset                  do everything that is not done, on all cores
   posepile run aspset --until crops    stop after a step
   posepile status aspset               how far is it? what failed?
+  posepile run aspset --executor slurm --detach     queue everything on a cluster and return
 
 A run that was stopped or failed continues where it was when it is started again.
 """

@@ -5,6 +5,7 @@ import os.path as osp
 
 from posepile.cluster.force import check_step_names
 from posepile.cluster.lock import open_lock
+from posepile.cluster.plan import plan_of
 from posepile.cluster.resources import positive_int_from_env
 from posepile.cluster.step import make_executor
 from posepile.errors import OptionError, UnknownDatasetError
@@ -31,9 +32,10 @@ def begin(script, dataset, variant=None) -> str:
     make_executor()
     positive_int_from_env('POSEPILE_JOBS')
     positive_int_from_env('POSEPILE_TASKS')
-    check_step_names(script)
     try:
         os.close(open_lock(product))
     except OSError as e:
         raise OptionError(f'Cannot write in the state folder {state_dir(product)}: {e}') from e
+    # Last, because the script is run for it, which may hold more than steps.
+    check_step_names([step.name for step in plan_of(infos[product])])
     return product

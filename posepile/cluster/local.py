@@ -10,8 +10,9 @@ from posepile.cluster import process, recovery, resources
 from posepile.cluster.errors import Interrupted, TaskFailed
 from posepile.cluster.progress import count, say, show_progress
 from posepile.cluster.signals import Signals
+from posepile.cluster.slurm.queue import refuse_if_queued
 from posepile.cluster.state import DONE, FAILED
-from posepile.cluster.task import Task, task_environment
+from posepile.cluster.task import Task, end_tasks, task_environment
 from posepile.cluster.watchdog import Watchdog
 
 #: How many tasks a step is cut into per task that runs at a time: enough for uneven tasks to
@@ -19,18 +20,16 @@ from posepile.cluster.watchdog import Watchdog
 _TASKS_PER_JOB = 4
 
 _SECONDS_BETWEEN_LOOKS = 0.5
-_SECONDS_TO_TERMINATE = 5
 
 
 class LocalExecutor:
     """Executor of steps on this machine.
 
-    An executor has two methods, :meth:`n_tasks` and :meth:`run`; what is the same for all of them
-    is in :mod:`posepile.cluster.step`.
-
     Args:
         lifelines: process numbers; a run ends as soon as one of them has.
     """
+
+    detached = False
 
     def __init__(self, lifelines=()):
         self.lifelines = [process.identity(pid) for pid in lifelines]
@@ -42,37 +41,43 @@ class LocalExecutor:
         tasks_per_job = 1 if request.gpu else _TASKS_PER_JOB
         return chosen or tasks_per_job * _allot(request).at_a_time
 
-    def run(self, request, state):
+    def run(self, request, state, only=None) -> bool:
         """Run all tasks that are not done.
+
+        Args:
+            only: numbers of the tasks to run; by default all.
 
         Raises:
             TaskFailed: after the tasks that ran beside the failed one have ended.
             Interrupted: after all running tasks were ended; they are pending again.
             PosePileError: if a task cannot be started.
         """
+        refuse_if_queued(request.dataset)
         recovery.clear_dead_tasks(state)
-        run = _Run(request, state, self.lifelines)
+        run = _Run(request, state, self.lifelines, only)
         with Signals() as signals, Watchdog() as watchdog:
             try:
                 run.work(signals, watchdog)
             finally:
-                run.end_tasks(signals, watchdog)
+                end_tasks(run.running.values(), signals, lambda t: watchdog.forget(t.pid))
         if run.failed:
             raise TaskFailed(request.name, run.failed, run.n_tasks)
+        return True
 
 
 class _Run:
     """One start of a step."""
 
-    def __init__(self, request, state, lifelines):
+    def __init__(self, request, state, lifelines, only=None):
         record = state.read()
         self.request = request
         self.state = state
         self.lifelines = lifelines
         self.title = f'{request.dataset} {request.name}'
         self.n_tasks = record['n_tasks']
-        self.todo = deque(i for i in range(self.n_tasks) if state.mark(i)['state'] != DONE)
-        self.n_done = self.n_tasks - len(self.todo)
+        undone = [i for i, mark in enumerate(state.marks()) if mark['state'] != DONE]
+        self.todo = deque(i for i in undone if only is None or i in only)
+        self.n_done = self.n_tasks - len(undone)
         self.allotment = _allot(request, len(self.todo))
         self.running = {}  # slot -> Task; a slot is a place among those that run at a time
         self.failed = []
@@ -101,7 +106,13 @@ class _Run:
             if slot in self.running or not self.todo or self.failed:
                 continue
             i_task = self.todo.popleft()
-            env = task_environment(self.request, i_task, self.n_tasks, self.allotment.n_threads)
+            env = task_environment(
+                self.request.dataset,
+                self.request.name,
+                i_task,
+                self.n_tasks,
+                self.allotment.n_threads,
+            )
             if self.allotment.gpus:
                 env['CUDA_VISIBLE_DEVICES'] = self.allotment.gpus[slot]
             task = Task(self.state, i_task, self.request.command, env)
@@ -122,20 +133,6 @@ class _Run:
                     say(f'{self.title}: waiting for {count(len(self.running), "running task")}')
             else:
                 self.n_done += 1
-
-    def end_tasks(self, signals, watchdog):
-        """End the tasks that still run, politely first, then by force."""
-        for signum in (signal.SIGTERM, signal.SIGKILL):
-            for task in self.running.values():
-                task.signal(signum)
-            deadline = time.monotonic() + _SECONDS_TO_TERMINATE
-            while self.running and (signum == signal.SIGKILL or time.monotonic() < deadline):
-                for slot, task in list(self.running.items()):
-                    if task.reap_without_mark():
-                        del self.running[slot]
-                        watchdog.forget(task.pid)
-                if self.running:
-                    signals.wait(0.1)
 
 
 class _Allotment(NamedTuple):

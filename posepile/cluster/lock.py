@@ -1,4 +1,4 @@
-"""One runner per product: a lock on ``$DATA_ROOT/.posepile/<dataset>/lock``.
+"""One runner per product: a lock on ``$DATA_ROOT/.posepile/<dataset>/.lock``.
 
 The lock is an ``flock`` on a file descriptor that ``main.sh`` opens and its steps inherit. It is
 free as soon as all of them have ended, however they ended. The file says who holds it.
@@ -14,6 +14,7 @@ import time
 
 from posepile.cluster import process
 from posepile.cluster.errors import LockedError
+from posepile.cluster.slurm.queue import refuse_if_queued
 from posepile.cluster.state import read_json
 from posepile.paths import state_dir
 
@@ -22,7 +23,7 @@ _SECONDS_TO_END = 30
 
 
 def lock_path(dataset) -> str:
-    return osp.join(state_dir(dataset), 'lock')
+    return osp.join(state_dir(dataset), '.lock')
 
 
 def open_lock(dataset) -> int:
@@ -72,6 +73,7 @@ def held(datasets):
             fd = open_lock(dataset)
             stack.callback(os.close, fd)
             acquire(dataset, fd, [os.getpid()])
+            refuse_if_queued(dataset)
             stack.callback(os.ftruncate, fd, 0)
         yield
 

@@ -30,7 +30,9 @@ def clear_dead_tasks(state):
     for i_task, mark in enumerate(state.marks()):
         if mark['state'] != RUNNING:
             continue
-        if mark['host'] == process.hostname():
+        if 'job' in mark:
+            pass  # the caller has made sure that no Slurm job is left
+        elif mark['host'] == process.hostname():
             _end_survivor(state, i_task, mark)
         else:
             _check_other_host(state, i_task, mark)

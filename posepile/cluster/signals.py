@@ -9,9 +9,13 @@ class Signals:
     """Context manager that turns SIGINT, SIGTERM and SIGHUP into :attr:`received`.
 
     :meth:`wait` returns early on any of them and whenever a child ends. Main thread only.
+
+    Args:
+        others: further signals to heed.
     """
 
-    def __init__(self):
+    def __init__(self, *others):
+        self.signums = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, *others)
         #: The first stop signal that arrived, or None.
         self.received = None
 
@@ -21,7 +25,7 @@ class Signals:
         os.set_blocking(self._writer, False)
         self._old_fd = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         self._old = {signal.SIGCHLD: signal.signal(signal.SIGCHLD, lambda *_: None)}
-        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for signum in self.signums:
             # nohup asks for a run that outlives its terminal by having SIGHUP ignored.
             if signum == signal.SIGHUP and signal.getsignal(signum) == signal.SIG_IGN:
                 continue

@@ -1,19 +1,22 @@
-"""What is done, as files: ``$DATA_ROOT/.posepile/<dataset>/steps/<step>/``.
+"""What is done, as files: ``$DATA_ROOT/.posepile/<dataset>/<step>/``.
 
 ========================  =======================================================================
-``step.json``             command, number of tasks, options and code version of the step
+``step.json``             command, number of tasks, options and basis of the step, Slurm jobs
 ``00003.json``            mark of task 3; absent: pending. Its ``state`` is one of
 
-                          * ``running``: host, pid, start, since
-                          * ``done``: seconds, peak_memory_mb, report
-                          * ``failed``: exit_code, log, seconds
+                          * ``running``: host, pid, start, since, and in Slurm job
+                          * ``done``: seconds, peak_memory_mb, report, ended
+                          * ``failed``: exit_code, problem, log, seconds
 ``00003.log``             what task 3 wrote to its standard output and error, last attempt
 ``00003.report.json``     what task 3 leaves for its mark (``POSEPILE_TASK_REPORT``); removed then
+``slurm-JOB_TASK.out``    what a Slurm job wrote outside its task; removed if the task ends
 any folder                results that the step's command keeps here; they go when it is forced
 ========================  =======================================================================
 
-Marks are written under a temporary name and renamed, so that they are whole or absent. Whoever
-writes here holds the dataset's lock (:mod:`posepile.cluster.lock`).
+All files are written under a temporary name and renamed, so that they are whole or absent. A
+file has one writer at a time: ``step.json`` the holder of the dataset's lock
+(:mod:`posepile.cluster.lock`), a mark the process that runs the task, which holds a lock on its
+log, and after its end the holder of the dataset's lock.
 """
 
 import json
@@ -25,9 +28,11 @@ import shutil
 from posepile.atomic import replacing
 from posepile.checked_table import NAME
 from posepile.errors import BadFileError, OptionError
-from posepile.paths import state_dir
+from posepile.paths import state_dir, step_dir
 
 PENDING, RUNNING, DONE, FAILED = 'pending', 'running', 'done', 'failed'
+
+_MARK_NAME = re.compile(r'\d{5,}\.json')
 
 
 class StepState:
@@ -38,7 +43,7 @@ class StepState:
             raise OptionError(f'A step cannot be called {name!r}: use letters, digits, _ and -.')
         self.dataset = dataset
         self.name = name
-        self.folder = osp.join(state_dir(dataset), 'steps', name)
+        self.folder = step_dir(dataset, name)
 
     def read(self) -> dict:
         """The content of ``step.json``; empty if the step was never started."""
@@ -60,13 +65,22 @@ class StepState:
     def report_path(self, i_task) -> str:
         return osp.join(self.folder, f'{i_task:05d}.report.json')
 
+    def early_log_path(self, job) -> str:
+        """What a Slurm job (``'12_3'``) wrote outside its task; removed if that ends well."""
+        return osp.join(self.folder, f'slurm-{job}.out')
+
+    def delete_early_logs(self):
+        for name in os.listdir(self.folder):
+            if name.startswith('slurm-'):
+                remove(osp.join(self.folder, name))
+
     def mark(self, i_task) -> dict:
         """The mark of a task: a dict with at least ``state``."""
         return read_json(self.mark_path(i_task)) or {'state': PENDING}
 
     def marks(self) -> list[dict]:
         """The marks of all tasks in order; empty if the step was never started."""
-        return [self.mark(i) for i in range(self.read().get('n_tasks') or 0)]
+        return MarkReader(self).read()
 
     def set_mark(self, i_task, state, **fields):
         write_json(self.mark_path(i_task), {'state': state, **fields})
@@ -74,15 +88,19 @@ class StepState:
     def clear_mark(self, i_task):
         remove(self.mark_path(i_task))
 
-    def reset(self, position):
+    def reset(self):
         """Forget all tasks and their results; the next start of the step begins anew.
 
         Dying in the middle is harmless: ``step.json`` is replaced first, and a step without a
         number of tasks has its files deleted (again) before it is started.
         """
-        self.write({'n_tasks': None, 'forced': True, 'position': position})
+        self.write({'n_tasks': None, 'forced': True, 'position': self.read().get('position', 0)})
         self.delete_task_files()
         self.delete_results()
+
+    def delete(self):
+        """Forget the step altogether."""
+        shutil.rmtree(self.folder)
 
     def delete_results(self):
         for entry in os.scandir(self.folder):
@@ -93,6 +111,7 @@ class StepState:
         for name in os.listdir(self.folder):
             if re.match(r'\d{5,}\.', name):
                 remove(osp.join(self.folder, name))
+        self.delete_early_logs()
 
     def report(self) -> dict:
         """The reports of all done tasks as one: numbers are summed, lists joined."""
@@ -103,10 +122,49 @@ class StepState:
         return total
 
 
+class MarkReader:
+    """Reads the marks of a step again and again; only those that have changed are opened."""
+
+    def __init__(self, state):
+        self.state = state
+        self._known = {}  # file name -> (what tells a change, mark)
+
+    def read(self) -> list[dict]:
+        """The marks of all tasks in order; empty if the step was never started."""
+        n_tasks = self.state.read().get('n_tasks') or 0
+        known = {}
+        if n_tasks:
+            with os.scandir(self.state.folder) as entries:
+                for entry in entries:
+                    if _MARK_NAME.fullmatch(entry.name):
+                        known[entry.name] = self._read_one(entry)
+        self._known = known
+        names = (osp.basename(self.state.mark_path(i)) for i in range(n_tasks))
+        return [known[name][1] if name in known else {'state': PENDING} for name in names]
+
+    def _read_one(self, entry):
+        old = self._known.get(entry.name)
+        try:
+            stat = entry.stat()
+            change = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+            if old is not None and old[0] == change:
+                return old
+            mark = read_json(entry.path)
+        except FileNotFoundError:  # deleted since it was listed
+            change, mark = None, None
+        return change, mark or {'state': PENDING}
+
+
+def running_tasks(marks) -> list[int]:
+    """Numbers of the tasks that are marked as running."""
+    return [i for i, mark in enumerate(marks) if mark['state'] == RUNNING]
+
+
 def steps_of(dataset) -> list[StepState]:
     """The steps of a product that were ever started, in the order of its ``main.sh``."""
-    folder = osp.join(state_dir(dataset), 'steps')
+    folder = state_dir(dataset)
     names = os.listdir(folder) if osp.isdir(folder) else []
+    # What belongs to the dataset as a whole lies here, too, under names with a dot.
     states = [StepState(dataset, name) for name in names if NAME.fullmatch(name)]
     return sorted(states, key=lambda s: (s.read().get('position', 0), s.name))
 

@@ -1,82 +1,62 @@
 """One step: what was asked for, whether it is done, who runs it."""
 
-import argparse
 import os
 import shlex
 import time
-from dataclasses import asdict, dataclass
+import uuid
+from dataclasses import asdict
 
+from posepile.cluster.basis import basis, differences
 from posepile.cluster.errors import Interrupted, TaskFailed
 from posepile.cluster.overview import counts_text, remarks
 from posepile.cluster.progress import count, duration, log_tail, say
 from posepile.cluster.resources import positive_int_from_env
-from posepile.cluster.state import DONE, StepState
+from posepile.cluster.state import DONE, FAILED, StepState
 from posepile.cluster.version import code_version
 from posepile.errors import OptionError, PosePileError
 
 
-@dataclass(frozen=True)
-class StepRequest:
-    """A ``step`` line of a ``main.sh``. ``tasks`` is the largest useful number of tasks.
-
-    ``mem`` and ``time`` are texts in Slurm's notation; they do not matter locally.
-    """
-
-    dataset: str
-    name: str
-    command: list[str]
-    tasks: int = 1
-    gpu: bool = False
-    cpus: int | None = None
-    mem: str | None = None
-    time: str | None = None
-    max_parallel: int | None = None
-    after: str | None = None
-
-
-def parse_request(dataset, words) -> StepRequest:
-    """Read ``NAME [options] -- COMMAND``."""
-    if '--' not in words or words.index('--') == len(words) - 1:
-        raise OptionError(f'A step is written "step NAME [options] -- COMMAND": {words}')
-    i_separator = words.index('--')
-    parser = argparse.ArgumentParser(prog='step', allow_abbrev=False)
-    parser.add_argument('name')
-    parser.add_argument('--tasks', type=_positive, default=1, metavar='N')
-    parser.add_argument('--gpu', action='store_true')
-    parser.add_argument('--cpus', type=_positive, metavar='C')
-    parser.add_argument('--mem', metavar='M')
-    parser.add_argument('--time', metavar='T')
-    parser.add_argument('--max-parallel', type=_positive, metavar='P')
-    parser.add_argument('--after', metavar='STEP')
-    options = parser.parse_args(words[:i_separator])
-    return StepRequest(dataset=dataset, command=words[i_separator + 1 :], **vars(options))
-
-
 def make_executor(lifelines=()):
-    """The executor that ``POSEPILE_EXECUTOR`` names, by default the local one."""
+    """The executor that ``POSEPILE_EXECUTOR`` names, by default the local one.
+
+    An executor has the methods ``n_tasks(request)``, into how many tasks a step is cut at its first
+    start, and ``run(request, state, only=None)``, which runs what is not done of it (or of the
+    tasks ``only``) and returns whether they are done then (False: they have been handed over), and
+    the attribute ``detached``.
+
+    Args:
+        lifelines: process numbers; a run ends as soon as one of them has.
+    """
     name = os.environ.get('POSEPILE_EXECUTOR') or 'local'
     if name == 'local':
         from posepile.cluster.local import LocalExecutor
 
+        if os.environ.get('POSEPILE_DETACH'):
+            raise OptionError('POSEPILE_DETACH=1 needs POSEPILE_EXECUTOR=slurm.')
         return LocalExecutor(lifelines)
     if name == 'slurm':
-        raise OptionError(
-            'POSEPILE_EXECUTOR=slurm is not available in this version. Use POSEPILE_EXECUTOR=local '
-            'inside an allocation.'
-        )
-    raise OptionError(f'POSEPILE_EXECUTOR={name} is unknown; it can be local.')
+        from posepile.cluster.slurm.executor import SlurmExecutor
+
+        return SlurmExecutor(lifelines, detached=bool(os.environ.get('POSEPILE_DETACH')))
+    raise OptionError(f'POSEPILE_EXECUTOR={name} is unknown; it can be local or slurm.')
 
 
-def run_step(request, executor):
+def run_step(request, executor, script=None, names=()):
     """Run what is not done of a step. The caller holds the lock of the dataset.
 
+    Args:
+        request: the :class:`~posepile.cluster.request.StepRequest`.
+        script: the ``main.sh`` that the step belongs to, if it does.
+        names: the steps of the script, in order.
+
     Raises:
-        OptionError: if the command has changed since tasks were done with it.
+        OptionError: if the step is stale (:mod:`posepile.cluster.basis`).
         PosePileError: if a task fails, or the run is interrupted.
     """
     state = StepState(request.dataset, request.name)
-    _check_after(request)
-    _record(state, request, executor)
+    if not executor.detached:
+        _check_after(request)
+    _record(state, request, executor, script, names)
 
     title = f'{request.dataset} {request.name}'
     n_tasks = state.read()['n_tasks']
@@ -86,7 +66,12 @@ def run_step(request, executor):
 
     start = time.monotonic()
     try:
-        executor.run(request, state)
+        if os.environ.get('POSEPILE_RETRY_FAILED') and not executor.detached:
+            failed = {i for i, mark in enumerate(state.marks()) if mark['state'] == FAILED}
+            if failed:
+                say(f'{title}: first {count(len(failed), "task")} that failed before')
+                executor.run(request, state, only=failed)
+        is_done = executor.run(request, state)
     except TaskFailed as e:
         _explain_failure(state, e.failed[0], n_tasks)
         raise
@@ -98,6 +83,8 @@ def run_step(request, executor):
     finally:
         seconds = time.monotonic() - start
         state.update(seconds=round(state.read().get('seconds', 0) + seconds, 3))
+    if not is_done:
+        return
     report = state.report()
     counts = counts_text(report)
     say(
@@ -113,6 +100,12 @@ def resume_command() -> str:
     return os.environ.get('POSEPILE_RESUME') or 'the same command'
 
 
+def current_basis(request, script=None, names=()) -> dict:
+    """What results of the step would rest upon if they were made now."""
+    earlier = names[: names.index(request.name)] if request.name in names else ()
+    return basis(request, script, earlier)
+
+
 def _check_after(request):
     if request.after is None:
         return
@@ -123,18 +116,20 @@ def _check_after(request):
         )
 
 
-def _record(state, request, executor):
+def _record(state, request, executor, script, names):
     """Bring ``step.json`` up to date; a step that was never started gets its number of tasks."""
     record = state.read()
     n_tasks = record.get('n_tasks')
+    new_basis = current_basis(request, script, names)
     if n_tasks is None:
         state.write(record | {'n_tasks': None})
         state.delete_task_files()
         if record.get('forced'):
             state.delete_results()
         n_tasks = min(request.tasks, executor.n_tasks(request))
-    elif record['command'] != request.command:
-        _check_stale(state, record, request)
+        record['epoch'] = uuid.uuid4().hex[:12]
+    else:
+        _check_stale(state, record, new_basis)
     if min(request.tasks, positive_int_from_env('POSEPILE_TASKS') or n_tasks) != n_tasks:
         say(f'{request.dataset} {request.name}: keeps its {count(n_tasks, "task")}')
 
@@ -146,20 +141,23 @@ def _record(state, request, executor):
             'command': request.command,
             'n_tasks': n_tasks,
             'options': options,
-            'position': int(os.environ.get('POSEPILE_STEP_POSITION') or 0),
+            'basis': new_basis,
+            'position': names.index(request.name) + 1 if request.name in names else 0,
             'run_id': os.environ.get('POSEPILE_RUN_ID'),
             'code_version': code_version(),
         }
     )
 
 
-def _check_stale(state, record, request):
+def _check_stale(state, record, new_basis):
+    changed = differences(record.get('basis', {}), new_basis)
     n_done = sum(mark['state'] == DONE for mark in state.marks())
-    if n_done == 0 or os.environ.get('POSEPILE_KEEP'):
+    if not changed or n_done == 0 or os.environ.get('POSEPILE_KEEP'):
         return
+    told = (f'{key} was "{record["basis"][key]}" and is "{new_basis[key]}"' for key in changed)
     raise OptionError(
-        f'Step {state.name} is stale: its command has changed since {n_done} of its tasks were '
-        f'done. It was "{shlex.join(record["command"])}" and is "{shlex.join(request.command)}". '
+        f'Step {state.name} is stale: what its results rest upon has changed since {n_done} of its '
+        f'tasks were done: {"; ".join(told)}. '
         f'Run again with --force {state.name} (POSEPILE_FORCE={state.name}) to redo it and the '
         'later steps, or with --keep (POSEPILE_KEEP=1) to keep what is done.'
     )
@@ -178,9 +176,3 @@ def _explain_failure(state, i_task, n_tasks):
     )
     say('--- to resume:')
     say(f'    {resume_command()}')
-
-
-def _positive(text):
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'{text!r} is no whole number of at least 1')
-    return int(text)

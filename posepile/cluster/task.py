@@ -13,17 +13,23 @@ from posepile.cluster.watchdog import kill_group
 from posepile.errors import PosePileError
 
 #: Variables that concern the runner. A task that starts a pipeline itself must not see them.
-_RUNNER_VARIABLES = (
+RUNNER_VARIABLES = (
+    'POSEPILE_DETACH',
+    'POSEPILE_EXECUTOR',
     'POSEPILE_FORCE',
     'POSEPILE_KEEP',
     'POSEPILE_LOCK_FD',
     'POSEPILE_RESUME',
+    'POSEPILE_RETRY_FAILED',
     'POSEPILE_RUN_ID',
     'POSEPILE_RUN_PID',
-    'POSEPILE_STEP_POSITION',
+    'POSEPILE_SCRIPT',
     'POSEPILE_UNTIL',
     'POSEPILE_WATCH_PIDS',
 )
+
+
+_SECONDS_TO_TERMINATE = 5
 
 
 class Task:
@@ -34,12 +40,13 @@ class Task:
         i_task: its number.
         command: list of words; ``python`` as the first one is the running interpreter.
         environment: variables to set in addition to those of this process.
+        job: number of the Slurm job that this process is, if it is one.
 
     Raises:
         PosePileError: if the system cannot run the command.
     """
 
-    def __init__(self, state, i_task, command, environment):
+    def __init__(self, state, i_task, command, environment, job=None):
         self.state = state
         self.i_task = i_task
         self.log_path = state.log_path(i_task)
@@ -49,7 +56,7 @@ class Task:
         words = list(command)
         if words[0] in ('python', 'python3'):
             words[0] = sys.executable
-        env = {k: v for k, v in os.environ.items() if k not in _RUNNER_VARIABLES}
+        env = {k: v for k, v in os.environ.items() if k not in RUNNER_VARIABLES}
         env |= environment
         env['POSEPILE_TASK_REPORT'] = state.report_path(i_task)
         with open(self.log_path, 'wb') as log:
@@ -67,7 +74,8 @@ class Task:
         self.pid = self.process.pid
         since = time.strftime('%Y-%m-%dT%H:%M:%S%z')
         try:
-            state.set_mark(i_task, RUNNING, **process.identity(self.pid), since=since)
+            in_job = {} if job is None else {'job': job}
+            state.set_mark(i_task, RUNNING, **process.identity(self.pid), since=since, **in_job)
         except PosePileError:
             kill_group(self.pid)
             self._reap()
@@ -92,7 +100,8 @@ class Task:
             self.state.set_mark(self.i_task, FAILED, **fields, seconds=seconds)
         else:
             fields = {'seconds': seconds, 'peak_memory_mb': peak_memory_mb, 'report': report}
-            self.state.set_mark(self.i_task, DONE, **fields)
+            ended = time.strftime('%Y-%m-%dT%H:%M:%S%z')
+            self.state.set_mark(self.i_task, DONE, **fields, ended=ended)
         remove(self.state.report_path(self.i_task))
         return self.state.mark(self.i_task)
 
@@ -125,13 +134,34 @@ class Task:
         return self.process.returncode, round(usage.ru_maxrss * 1024 / 1e6, 1)
 
 
-def task_environment(request, i_task, n_tasks, n_threads) -> dict[str, str]:
+def end_tasks(tasks, signals, ended=lambda task: None):
+    """End running tasks, politely first, then by force; they are pending again.
+
+    Args:
+        signals: :class:`~posepile.cluster.signals.Signals`, to wait with.
+        ended: called with each task that has ended.
+    """
+    tasks = list(tasks)
+    for signum in (signal.SIGTERM, signal.SIGKILL):
+        for task in tasks:
+            task.signal(signum)
+        deadline = time.monotonic() + _SECONDS_TO_TERMINATE
+        while tasks and (signum == signal.SIGKILL or time.monotonic() < deadline):
+            for task in list(tasks):
+                if task.reap_without_mark():
+                    tasks.remove(task)
+                    ended(task)
+            if tasks:
+                signals.wait(0.1)
+
+
+def task_environment(dataset, step, i_task, n_tasks, n_threads) -> dict[str, str]:
     """The variables by which a task knows what it is. Thread limits of the user are respected."""
     env = {
         'SLURM_ARRAY_TASK_ID': str(i_task),
         'SLURM_ARRAY_TASK_COUNT': str(n_tasks),
-        'POSEPILE_DATASET': request.dataset,
-        'POSEPILE_STEP': request.name,
+        'POSEPILE_DATASET': dataset,
+        'POSEPILE_STEP': step,
         'PYTHONUNBUFFERED': '1',
     }
     return env | {name: str(n_threads) for name in THREAD_VARIABLES if name not in os.environ}

@@ -25,7 +25,8 @@ class Recipe:
         expansion, extreme_perspective: see :func:`~posepile.pipeline.crop_geometry.plan_crop`.
         mask_key_components: mask files made elsewhere name a crop by this many last components
             of its path; None: by its path below ``crops_folder``.
-        mask_of: which masks are attached, of the ``'person'`` or of all ``'people'`` in the crop.
+        mask_of: which masks are attached, of the ``'person'``, of all ``'people'`` in the crop or
+            of ``'nobody'``.
         options: what distinguishes this product from others of the folder; goes into the
             archives' metadata.
     """
@@ -63,9 +64,9 @@ class Recipe:
     @property
     def shards_dir(self):
         """Where crop tasks leave their results: with the step's state, to go when it is forced."""
-        return f'{paths.state_dir(self.name)}/steps/crops/shards'
+        return f'{paths.step_dir(self.name, "crops")}/shards'
 
     @property
     def masks_dir(self):
         """Where the tasks of the masks step leave their results."""
-        return f'{paths.state_dir(self.name)}/steps/masks/results'
+        return f'{paths.step_dir(self.name, "masks")}/results'

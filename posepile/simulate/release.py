@@ -8,6 +8,7 @@ import shutil
 
 from posepile import paths
 from posepile.cluster import lock
+from posepile.cluster.state import steps_of
 from posepile.errors import OptionError
 from posepile.registry import read_dataset
 from posepile.simulate.origin import MARKER, simulation_arguments
@@ -47,12 +48,13 @@ def _simulate(info, seed, size, markers, force):
     for folder, marker in zip(folders, found, strict=True):
         _check_replaceable(osp.join(root, folder), marker, force)
 
-    workplace = osp.join(paths.state_dir(info.dataset), 'simulating')
+    workplace = osp.join(paths.state_dir(info.dataset), '.simulating')
     shutil.rmtree(workplace, ignore_errors=True)
     os.makedirs(workplace)
     truth = simulator.simulate(workplace, seed=seed, size=size, markers=markers)
     for product, people in truth.items():
-        shutil.rmtree(osp.join(paths.state_dir(product), 'steps'), ignore_errors=True)
+        for step in steps_of(product):
+            step.delete()
         save_truth(product, people)
     for folder in folders:
         with open(osp.join(workplace, folder, MARKER), 'w') as f:

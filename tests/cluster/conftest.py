@@ -157,7 +157,7 @@ class Pipeline:
         return path.read_text().splitlines() if path.exists() else []
 
     def state_dir(self, step, product='demo'):
-        return self.data_root / '.posepile' / product / 'steps' / step
+        return self.data_root / '.posepile' / product / step
 
     def mark(self, step, i_task):
         return json.loads((self.state_dir(step) / f'{i_task:05d}.json').read_text())

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from posepile.cluster import local, process, recovery, resources, step_report
+from posepile.cluster import local, process, recovery, resources, step_report, task
 from posepile.cluster.__main__ import main
 from posepile.cluster.lock import open_lock
 from posepile.cluster.state import StepState
@@ -177,7 +177,7 @@ def test_interruption_ends_tasks_and_leaves_them_pending(pipeline, step, monkeyp
 
 
 def test_tasks_that_do_not_end_by_themselves_are_killed(pipeline, step, monkeypatch):
-    monkeypatch.setattr(local, '_SECONDS_TO_TERMINATE', 0.3)
+    monkeypatch.setattr(task, '_SECONDS_TO_TERMINATE', 0.3)
     assert step('crops', 'ignore-term', 'interrupt-runner=SIGTERM', 'wait=never') == 143
     assert StepState('demo', 'crops').mark(0)['state'] == 'pending'
 
@@ -310,8 +310,7 @@ def test_options_for_other_executors_are_recorded(pipeline, step):
 
 @pytest.mark.parametrize(
     'variable, value, expected',
-    [('POSEPILE_EXECUTOR', 'slurm', 'not available in this version'),
-     ('POSEPILE_EXECUTOR', 'cloud', 'unknown'),
+    [('POSEPILE_EXECUTOR', 'cloud', 'unknown'),
      ('POSEPILE_JOBS', 'many', 'POSEPILE_JOBS=many'),
      ('POSEPILE_JOBS', '0', 'POSEPILE_JOBS=0'),
      ('POSEPILE_TASKS', '-3', 'POSEPILE_TASKS=-3'),
@@ -360,7 +359,7 @@ def test_reset_that_was_cut_short_is_completed_at_the_next_start(pipeline, step)
     results = pipeline.state_dir('crops') / 'shards'
     results.mkdir()
     (results / 'of old').touch()
-    StepState('demo', 'crops').write({'n_tasks': None, 'forced': True, 'position': 1})
+    StepState('demo', 'crops').write({'n_tasks': None, 'forced': True})
     assert step('crops', '--tasks', '1') == 0
     assert not results.exists()
     assert [mark['state'] for mark in StepState('demo', 'crops').marks()] == ['done']

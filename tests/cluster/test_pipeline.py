@@ -185,7 +185,7 @@ def test_kill_9_then_restart(pipeline, until, victim):
     )
     tasks = [pipeline.mark('crops', i)['pid'] for i in (2, 3)]
     tasks += [int(pipeline.path(f'grandchild-{i}').read_text()) for i in (2, 3)]
-    lock = json.loads((pipeline.data_root / '.posepile/demo/lock').read_text())
+    lock = json.loads((pipeline.data_root / '.posepile/demo/.lock').read_text())
     bash = lock['processes'][1]['pid']
     pids = {'posepile': running.pid, 'bash': bash, 'step': parent(tasks[0])}
     for pid in pids.values() if victim == 'all' else [pids[victim]]:
@@ -274,7 +274,7 @@ def test_more_than_a_variant_is_refused(pipeline):
 
 def test_state_folder_that_cannot_be_used(pipeline):
     pipeline.write_script('step crops -- WORK')
-    (pipeline.data_root / '.posepile/demo/lock').mkdir(parents=True)
+    (pipeline.data_root / '.posepile/demo/.lock').mkdir(parents=True)
     run = pipeline.bash()
     assert run.status == 1
     assert 'posepile: error: Cannot write in the state folder' in run.stderr
@@ -295,7 +295,8 @@ def test_step_without_begin(pipeline):
     [({'DATA_ROOT': ''}, 'DATA_ROOT is not set'),
      ({'DATA_ROOT': '/does/not/exist'}, 'not an existing directory'),
      ({'POSEPILE_PYTHON': '/bin/false'}, 'cannot import posepile'),
-     ({'POSEPILE_EXECUTOR': 'slurm'}, 'not available in this version'),
+     ({'POSEPILE_EXECUTOR': 'pbs'}, 'POSEPILE_EXECUTOR=pbs is unknown'),
+     ({'POSEPILE_DETACH': '1'}, 'POSEPILE_DETACH=1 needs POSEPILE_EXECUTOR=slurm'),
      ({'POSEPILE_JOBS': 'all'}, 'POSEPILE_JOBS=all')],
 )  # fmt: skip
 def test_unusable_environment_is_told_before_any_work(pipeline, env, expected):

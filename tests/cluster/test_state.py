@@ -7,7 +7,7 @@ import pytest
 from posepile.cluster import local, process, recovery, resources
 from posepile.cluster.overview import INTERRUPTED, remarks, step_summary
 from posepile.cluster.state import DONE, FAILED, PENDING, RUNNING, StepState, steps_of
-from posepile.cluster.step import StepRequest
+from posepile.cluster.request import StepRequest
 
 
 @pytest.fixture
@@ -77,10 +77,10 @@ def test_reset_deletes_results_but_nothing_that_is_linked(make_state, tmp_path):
     (tmp_path / 'precious/file').touch()
     os.symlink(tmp_path / 'precious', os.path.join(state.folder, 'link'))
     os.makedirs(os.path.join(state.folder, 'shards/below'))
-    state.reset(position=4)
+    state.reset()
     assert (tmp_path / 'precious/file').exists()
     assert sorted(os.listdir(state.folder)) == ['link', 'step.json']
-    assert (state.marks(), state.read()['position']) == ([], 4)
+    assert (state.marks(), state.read()['position']) == ([], 1)
 
 
 def test_threads_are_shared_among_tasks(monkeypatch):

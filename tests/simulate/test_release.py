@@ -85,8 +85,8 @@ def test_release_and_truth(info, data_root):
     [person] = load_truth('letters')
     assert person.joints.tolist() == [[3, 3, 3]]
     left = {p.name for p in data_root.rglob('*') if p.is_file()}
-    assert left == {'text', 'truth.msgpack', 'lock', MARKER}
-    assert not list(data_root.rglob('simulating'))
+    assert left == {'text', 'truth.msgpack', '.lock', MARKER}
+    assert not list(data_root.rglob('.simulating'))
 
 
 def test_same_arguments_make_nothing_again(info, data_root):
@@ -102,12 +102,12 @@ def test_other_arguments_need_force_and_undo_the_steps(info, data_root, changed)
     with pytest.raises(OptionError, match='other arguments.*--force'):
         simulate_release(info, **changed)
     assert text(data_root) == '0 tiny False'
-    steps = data_root / paths.state_dir('letters') / 'steps'
-    (steps / 'crops').mkdir(parents=True)
+    step = data_root / paths.step_dir('letters', 'crops')
+    step.mkdir(parents=True)
     simulate_release(info, **changed, force=True)
     arguments = dict(seed=0, size='tiny', markers=False) | changed
     assert text(data_root) == ' '.join(map(str, arguments.values()))
-    assert not steps.exists()
+    assert not step.exists()
 
 
 @pytest.mark.parametrize('folder', ['letters', 'digits'])

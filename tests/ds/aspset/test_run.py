@@ -90,7 +90,7 @@ def test_killed_runs_end_in_the_same_bytes(fraction, uninterrupted, data_root):
 
 def test_second_run_does_nothing_and_forced_run_makes_the_same(expected, data_root):
     run(data_root)
-    results = [data_root / 'packed/aspset', data_root / '.posepile/aspset/steps/crops/shards']
+    results = [data_root / 'packed/aspset', data_root / '.posepile/aspset/crops/shards']
     stamps = {p: p.stat().st_mtime_ns for folder in results for p in folder.iterdir()}
     run(data_root)
     assert {p: p.stat().st_mtime_ns for p in stamps} == stamps

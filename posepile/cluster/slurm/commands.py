@@ -1,0 +1,144 @@
+"""Slurm's own programs, called with checked results: nothing else talks to Slurm."""
+
+import re
+import subprocess
+from typing import NamedTuple
+
+from posepile.errors import PosePileError
+
+_SECONDS_TO_ANSWER = 120
+
+# How the programs tell that the controller is away or overloaded, which passes.
+_SILENCE = re.compile(
+    r'unable to contact|socket timed out|connection (refused|reset)|zero bytes|slurmctld is not|'
+    r'resource temporarily|temporarily unable|i/o error|communication.*failure|in standby mode|'
+    r'not responding',
+    re.IGNORECASE,
+)
+
+#: Ways in which Slurm ends a task that is none of its fault; it can be continued.
+CONTINUABLE = ('NODE_FAIL', 'PREEMPTED', 'TIMEOUT', 'BOOT_FAIL', 'REQUEUED')
+
+
+class SlurmError(PosePileError):
+    """A Slurm program refused what was asked of it."""
+
+
+class SlurmSilence(SlurmError):
+    """Slurm's controller does not answer at present."""
+
+
+class QueuedTask(NamedTuple):
+    """An element of an array job in the queue.
+
+    ``job`` is the number of the array job, ``index`` that of the element, ``state`` such as
+    ``PENDING`` or ``RUNNING``, ``reason`` why it waits, ``name`` the job's name.
+    """
+
+    job: str
+    index: int
+    state: str
+    reason: str
+    name: str
+
+
+def submit(script) -> str:
+    """Submit the text of a job script; returns the number of the job."""
+    return _run(['sbatch', '--parsable'], input=script).strip().split(';')[0]
+
+
+def queued(names) -> list[QueuedTask]:
+    """What is in the queue, of any user, of the array jobs with these names."""
+    names = list(names)
+    if not names:
+        return []
+    words = ['squeue', '--array', '--noheader', '--states=all', f'--name={",".join(names)}']
+    lines = _run([*words, '--format=%F|%K|%T|%r|%j']).splitlines()
+    tasks = []
+    for line in lines:
+        job, index, state, reason, name = line.split('|', 4)
+        if index.isdecimal() and state not in _ENDED:
+            tasks.append(QueuedTask(job, int(index), state, reason, name))
+    return tasks
+
+
+# States of jobs that the controller still remembers.
+_ENDED = (
+    'BOOT_FAIL', 'CANCELLED', 'COMPLETED', 'DEADLINE', 'FAILED', 'NODE_FAIL', 'OUT_OF_MEMORY',
+    'PREEMPTED', 'REVOKED', 'TIMEOUT',
+)  # fmt: skip
+
+
+def cancel(jobs):
+    """Cancel jobs; those that have ended do not matter."""
+    jobs = list(jobs)
+    if jobs:
+        _run(['scancel', '--quiet', *jobs])
+
+
+def requeue(job):
+    """Put a running job (``'12_3'``: one element of an array) back into the queue."""
+    _run(['scontrol', 'requeue', job])
+
+
+def max_array_size() -> int:
+    """Indices of array jobs must be below this number."""
+    found = re.search(r'^MaxArraySize\s*=\s*(\d+)', _run(['scontrol', 'show', 'config']), re.M)
+    # 1001 is Slurm's own default.
+    return int(found[1]) if found else 1001
+
+
+def how_it_ended(job, index) -> str:
+    """How an element of an array job ended, such as ``OUT_OF_MEMORY``; ``''`` if nobody knows.
+
+    Asks the accounting where there is one, else the controller, which forgets after minutes.
+    """
+    element = f'{job}_{index}'
+    try:
+        lines = _run(['sacct', '-X', '-n', '-P', '-o', 'State', '-j', element]).split('\n')
+        if lines[0].strip():
+            return lines[0].split()[0].rstrip('+')  # "CANCELLED by 1000"
+    except SlurmSilence:
+        raise
+    except SlurmError:  # no accounting, or no sacct
+        pass
+    try:
+        text = _run(['scontrol', '--oneliner', 'show', 'job', element])
+    except SlurmSilence:
+        raise
+    except SlurmError:  # it has forgotten
+        return ''
+    found = re.search(r'\bJobState=(\w+)', text)
+    return found[1] if found else ''
+
+
+def _run(words, input=None) -> str:
+    """Standard output of a program.
+
+    Raises:
+        SlurmSilence: if the controller does not answer.
+        SlurmError: if the program is not installed, or fails for another reason.
+    """
+    try:
+        result = subprocess.run(
+            words,
+            input=input,
+            stdin=subprocess.DEVNULL if input is None else None,
+            capture_output=True,
+            text=True,
+            errors='replace',
+            timeout=_SECONDS_TO_ANSWER,
+            check=False,
+        )
+    except FileNotFoundError as e:
+        raise SlurmError(
+            f'The command {words[0]} is not here. Run this on a login node of the Slurm cluster, '
+            'or without Slurm: POSEPILE_EXECUTOR=local.'
+        ) from e
+    except subprocess.TimeoutExpired as e:
+        raise SlurmSilence(f'{words[0]} gave no answer in {_SECONDS_TO_ANSWER} s') from e
+    if result.returncode != 0:
+        message = ' '.join(result.stderr.split()) or f'exit status {result.returncode}'
+        kind = SlurmSilence if _SILENCE.search(message) else SlurmError
+        raise kind(f'{words[0]}: {message}')
+    return result.stdout
