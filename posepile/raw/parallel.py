@@ -28,7 +28,7 @@ from posepile.raw.throttle import Throttle
 _CHUNK = 1 << 16
 #: Seconds that a connection gets to notice that the transfer has ended.
 _GRACE = 2
-_MAX_STARTS = 4
+_MAX_CHANGES = 3
 
 
 class WrongBytesError(DownloadError):
@@ -87,7 +87,7 @@ def download_in_pieces(
             return
         try:
             for n in (connections, connections, 1):
-                _Transfer(source, part, n, throttle, on_bytes).run()
+                _fetch(source, part, n, throttle, on_bytes)
                 problem = find_problem(part.path)
                 if not problem:
                     part.finish()
@@ -125,7 +125,21 @@ class _ChangedError(Exception):
     """The file on the server is not the one that the first bytes came from."""
 
 
+def _fetch(source, part, connections, throttle, on_bytes):
+    # Some servers know ranges only at times; the last attempt does without.
+    for n in (connections,) * _MAX_CHANGES + (0,):
+        try:
+            return _Transfer(source, part, n, throttle, on_bytes).run()
+        except _ChangedError:
+            part.start_over()
+    raise DownloadError(
+        f'{part.dest}: {shown(source.url)} changes while it is being fetched. Try again later.'
+    )
+
+
 class _Transfer:
+    """One attempt to get a file; over no connections at a time means without ranges."""
+
     def __init__(self, source, part, connections, throttle, on_bytes):
         self._source = source
         self._part = part
@@ -136,23 +150,13 @@ class _Transfer:
         self._error = None
 
     def run(self):
-        for start in range(_MAX_STARTS):
-            try:
-                # Some servers know ranges only at times; the last attempt does without.
-                if not self._fetch_whole_or_begin(with_ranges=start + 1 < _MAX_STARTS):
-                    self._fetch_pieces()
-                return
-            except _ChangedError:
-                self._part.start_over()
-        raise DownloadError(
-            f'{self._part.dest}: {shown(self._source.url)} changes while it is being fetched. '
-            'Try again later.'
-        )
+        if not self._fetch_whole_or_begin():
+            self._fetch_pieces()
 
-    def _fetch_whole_or_begin(self, with_ranges):
+    def _fetch_whole_or_begin(self):
         """Learn size and state of the file; True if the server sent all of it right away."""
         patience = self._patience()
-        headers = {'Range': 'bytes=0-0'} if with_ranges else {}
+        headers = {'Range': 'bytes=0-0'} if self._connections else {}
         with self._source.connect() as http:
             while True:
                 try:
@@ -163,8 +167,9 @@ class _Transfer:
                         size = total_size(response)
                         if first_byte(response) != 0 or not size:
                             raise Dropped('the server sends another part than it was asked for')
+                        self._check_room(size)  # before pieces are made of a senseless size
                         self._part.begin(self._source.url, size, validator(response))
-                        self._check_room(size)
+                        self._check_room(size)  # again, if nothing of it is there after all
                         return False
                 except PASSING as e:
                     patience.failed(e)
@@ -172,15 +177,15 @@ class _Transfer:
     def _fetch_whole(self, response):
         length = response.headers.get('Content-Length', '')
         size = int(length) if length.isdecimal() else None
-        self._part.start_over({'url': self._source.url, 'size': size, 'validator': None})
+        self._part.start_over()
         self._check_room(size)
+        self._part.start_over({'url': self._source.url, 'size': size, 'validator': None})
         self._receive(response, self._part.whole())
 
     def _check_room(self, size):
         check_total(self._part.n_present, size, Expected(), self._source.url, self._part.dest)
 
     def _fetch_pieces(self):
-        self._part.release()
         threads = [
             threading.Thread(target=self._work, name=f'connection-{i}', daemon=True)
             for i in range(self._connections)
@@ -223,7 +228,8 @@ class _Transfer:
                         or validator(response) != self._part.validator
                     ):
                         raise _ChangedError
-                    if first_byte(response) != piece.at:
+                    length = response.headers.get('Content-Length', str(piece.end - piece.at))
+                    if first_byte(response) != piece.at or length != str(piece.end - piece.at):
                         raise Dropped('the server sends another part than it was asked for')
                     self._receive(response, piece)
             except PASSING as e:

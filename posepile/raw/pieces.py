@@ -19,7 +19,7 @@ _RECORD_EVERY = 1.0
 
 
 class Stopped(Exception):
-    """The transfer has ended; nothing may be written any more."""
+    """The transfer has ended; nothing of it may be written any more."""
 
 
 class Piece:
@@ -29,6 +29,7 @@ class Piece:
         self.at = at
         self.end = end
         self.is_taken = False
+        self.is_void = False  # the file was started over since
 
 
 class PieceFile:
@@ -51,6 +52,7 @@ class PieceFile:
         self._is_closed = False
         self._recorded_at = 0.0
         self._most = 0
+        self._pieces = []
         self._reset({})
         self._load()
 
@@ -100,21 +102,18 @@ class PieceFile:
                     return piece
         return None
 
-    def release(self):
-        """Take back all pieces, for another attempt."""
-        with self._lock:
-            for piece in self._pieces:
-                piece.is_taken = False
-
     def write(self, piece: Piece, data):
-        """Put ``data`` where ``piece`` begins, and shorten it by that."""
+        """Put ``data`` where ``piece`` begins, and shorten it by that.
+
+        Raises:
+            Stopped: the file is finished, or was started over since the piece was taken.
+        """
         rest = memoryview(data)
         while rest:  # a nearly full disk takes less than it is given
             with self._lock:  # never into a file that is closed, and its number given to another
-                if self._is_closed:
+                if self._is_closed or piece.is_void:
                     raise Stopped
-                fd = self._fd
-                n = os.pwrite(fd, rest, piece.at)
+                n = os.pwrite(self._fd, rest, piece.at)
                 piece.at += n
                 if time.monotonic() - self._recorded_at > _RECORD_EVERY:
                     self._record()
@@ -160,6 +159,8 @@ class PieceFile:
         self.validator = identity.get('validator')
         stretches = [[0, self.size or 0]] if missing is None else missing
         step = self._piece_size
+        for piece in self._pieces:
+            piece.is_void = True
         self._pieces = [
             Piece(at, min(at + step, end)) for s, end in stretches for at in range(s, end, step)
         ]
@@ -169,7 +170,12 @@ class PieceFile:
         if self.size is None:  # without a size, nothing can be continued
             forget_record(self.dest)
             return
-        missing = [[p.at, p.end] for p in self._pieces if p.at < p.end]
+        missing = []
+        for piece in self._pieces:
+            if missing and piece.at == missing[-1][1]:
+                missing[-1][1] = piece.end
+            elif piece.at < piece.end:
+                missing.append([piece.at, piece.end])
         with replacing(_record_path(self.dest)) as partial, open(partial, 'w') as f:
             json.dump({**self._identity, 'missing': missing}, f)
 

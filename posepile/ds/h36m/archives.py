@@ -113,9 +113,7 @@ def list_archives(subjects=tuple(SERVER_IDS), kinds=KINDS, checksums=None) -> li
     md5 = {**KNOWN_MD5, **(checksums or {})}
     archives = []
     if CODE in kinds:
-        archives.append(
-            Archive(CODE_NAME, CODE, None, CODE_NAME, md5.get(CODE_NAME), CODE_FOLDER)
-        )
+        archives.append(Archive(CODE_NAME, CODE, None, CODE_NAME, md5.get(CODE_NAME), CODE_FOLDER))
     for subject in subjects:
         for kind, (path, folder) in _PATHS.items():
             if kind in kinds:

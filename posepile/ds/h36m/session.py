@@ -136,9 +136,7 @@ class Session:
         url = urljoin(self.server, 'checklogin.php')
         form = {'username': self._credentials.email, 'password': self._credentials.password}
         # Environments need not be UTF-8; their bytes are passed on as they are.
-        body = '&'.join(
-            f'{k}={quote_plus(v, errors="surrogateescape")}' for k, v in form.items()
-        )
+        body = '&'.join(f'{k}={quote_plus(v, errors="surrogateescape")}' for k, v in form.items())
         cookies = {}
         headers = {'Content-Type': 'application/x-www-form-urlencoded'}
         with self._request(http, 'POST', url, cookies, headers, body) as response:

@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import ssl
+import sys
 import tarfile
 import threading
 import time
@@ -57,7 +58,7 @@ class Server:
         self.most_at_a_time = self.at_a_time = 0
         self.lock = threading.Lock()
         handler = type('Handler', (_Handler,), {'site': self})
-        self.httpd = http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler)
+        self.httpd = _QuietServer(('127.0.0.1', 0), handler)
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(TLS_CERTIFICATE)
@@ -76,6 +77,12 @@ class Server:
     def close(self):
         self.httpd.shutdown()
         self.httpd.server_close()
+
+
+class _QuietServer(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], OSError):  # clients may end connections
+            super().handle_error(request, client_address)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -167,7 +174,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _body(self, body):
         site = self.site
         with site.lock:
-            site.at_a_time += 1
+            site.at_a_time += len(body) > 1
             site.most_at_a_time = max(site.most_at_a_time, site.at_a_time)
         try:
             for i in range(0, len(body), 1 << 16):
@@ -178,7 +185,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True  # the other side was killed
         finally:
             with site.lock:
-                site.at_a_time -= 1
+                site.at_a_time -= len(body) > 1
 
     def _head(self, status, headers):
         self.send_response(status)

@@ -292,10 +292,11 @@ def ask_at_a_terminal(typed):
         os.execve(sys.executable, [sys.executable, '-c', code], env)
     shown = b''
     for line in typed:
-        while not shown.rstrip(b'\r\n').endswith(b': '):
-            shown += os.read(terminal, 1000)
+        prompt = b''
+        while not prompt.endswith(b': '):
+            prompt += os.read(terminal, 1000)
         os.write(terminal, line.encode() + b'\n')
-        shown += b'\n'
+        shown += prompt
     while True:
         try:
             data = os.read(terminal, 1000)
