@@ -2,7 +2,7 @@
 
 $ python -m posepile.ds.h36m.annot_h5
 
-Reads poses and videos below $DATA_ROOT/h36m, either as the release's archives unpack or from
+Reads poses and videos below $DATA_ROOT/h36m, either as the archives of the release unpack or from
 ``extracted/<subject>/<kind>``, and writes ``processed/<subject>/<action>-<subaction>/annot.h5`` and
 ``imageSequence/<camera>/img_%06d.jpg`` beside them. Images that are there are not decoded again. In
 an array job the tasks share the takes. A view whose files cannot be used is left out and told of.
@@ -204,7 +204,7 @@ def _run(options):
     from tqdm import tqdm
 
     folder = options.source or osp.join(check_data_root(to_write=False), 'h36m')
-    source = Source.find(folder)
+    source = Source(folder)
     takes, camera_ids = read_takes(options.metadata or find_metadata(folder))
     out_folder = options.out or osp.join(folder, 'processed')
     i_task, n_tasks = array_task()

@@ -4,14 +4,15 @@ The poses are those of the release. Those of three takes of S9 are known to be s
 numbers are nevertheless compared with them as they are.
 """
 
-import os
-import os.path as osp
 import re
 from typing import NamedTuple
 
 import numpy as np
 
+from posepile.ds.h36m.corrections import correct_world_coords
+from posepile.ds.h36m.main import ALL_JOINT_INFO, ALL_SOURCE_JOINTS, SOURCE_JOINTS
 from posepile.ds.h36m.metadata import CAMERA_IDS
+from posepile.ds.h36m.pose_source import list_pose_files
 from posepile.ds.h36m.poses import read_pose_cdf
 from posepile.errors import RawDataError
 from posepile.simulate.origin import is_simulated
@@ -20,11 +21,9 @@ TEST_SUBJECTS = (9, 11)
 FRAME_STEP = 64
 N_TAKES = 30  # of each subject
 
-#: The evaluated joints, root first, and their indices among the 32 recorded ones.
-JOINTS = dict(
-    pelv=0, rhip=1, rkne=2, rank=3, lhip=6, lkne=7, lank=8, spin=12, neck=13, head=14, htop=15,
-    lsho=17, lelb=18, lwri=19, rsho=25, relb=26, rwri=27,
-)  # fmt: skip
+_NAME_OF = dict(zip(ALL_SOURCE_JOINTS, ALL_JOINT_INFO.names, strict=True))
+#: The evaluated joints, root first, and their rows in the pose files.
+JOINTS = {_NAME_OF[i]: i for i in sorted(SOURCE_JOINTS)}
 
 #: The activities in the order of published tables.
 ACTIVITIES = (
@@ -44,10 +43,6 @@ ACTIVITIES = (
     'WalkDog',
     'WalkTogether',
 )
-
-#: Takes whose motion capture is 200 mm off along world x.
-_SHIFTED_TAKES = {(9, 'Greeting'), (9, 'SittingDown 1'), (9, 'Waiting 1')}
-_SHIFT = (200, 0, 0)
 
 
 class View(NamedTuple):
@@ -94,28 +89,30 @@ def read_ground_truth(raw_folder, subjects=TEST_SUBJECTS, corrected=False):
     """
     poses = {}
     for subject in subjects:
-        folder = osp.join(raw_folder, f'S{subject}', 'MyPoseFeatures', 'D3_Positions')
-        for take in _takes(folder, is_simulated(raw_folder)):
-            path = osp.join(folder, f'{take}.cdf')
+        for take, path in list_takes(raw_folder, subject, is_simulated(raw_folder)).items():
             world = np.float64(read_pose_cdf(path, 3)[::FRAME_STEP, list(JOINTS.values())])
             if not np.isfinite(world).all():
                 raise RawDataError(path, 'not all coordinates are finite', 'Unpack it again.')
-            if corrected and (subject, take) in _SHIFTED_TAKES:
-                world -= _SHIFT
+            if corrected:
+                world = correct_world_coords(world, path)
             for camera in CAMERA_IDS:
                 for i, pose in enumerate(world):
                     poses[View(subject, take, camera, i * FRAME_STEP)] = pose
     return poses
 
 
-def _takes(folder, is_partial):
-    try:
-        names = sorted(os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError) as e:
-        remedy = 'Run: posepile/ds/h36m/main.sh'
-        raise RawDataError(folder, 'the folder of true poses is missing', remedy) from e
-    takes = [n.removesuffix('.cdf') for n in names if n.endswith('.cdf') and n[0] not in '_.']
+def list_takes(folder, subject, is_partial=False) -> dict[str, str]:
+    """Name -> path of the world poses of all takes of a subject.
+
+    Args:
+        folder: of the release.
+        is_partial: whether there may be less than 30.
+
+    Raises:
+        RawDataError: if some are missing.
+    """
+    takes = list_pose_files(folder, subject, 'D3_Positions')
     if len(takes) != N_TAKES and not (is_partial and takes):
-        problem = f'holds poses of {len(takes)} takes where {N_TAKES} were expected'
-        raise RawDataError(folder, problem, 'Unpack the archive of its poses again.')
+        problem = f'has poses of {len(takes)} takes of S{subject} where {N_TAKES} were expected'
+        raise RawDataError(folder, problem, 'Unpack the archive of its D3_Positions again.')
     return takes

@@ -15,7 +15,7 @@ import sys
 import numpy as np
 
 from posepile.atomic import replacing
-from posepile.ds.h36m.benchmark import JOINTS, N_TAKES
+from posepile.ds.h36m.benchmark import JOINTS, list_takes
 from posepile.ds.h36m.metadata import PUBLIC_SUBJECTS, read_metadata, rotation_matrix
 from posepile.ds.h36m.object_npz import save_objects
 from posepile.ds.h36m.pose_source import find_metadata
@@ -28,7 +28,7 @@ from posepile.simulate.origin import is_simulated
 #: Left and right joints among the 17, in corresponding order.
 SYMMETRY = [[4, 5, 6, 11, 12, 13], [1, 2, 3, 14, 15, 16]]
 #: The video of one camera was corrupt for years, so nobody uses the take.
-EXCLUDED = {('S11', 'Directions')}
+EXCLUDED = {(11, 'Directions')}
 
 
 def read_positions(folder, is_partial=False) -> dict[str, dict[str, np.ndarray]]:
@@ -47,9 +47,10 @@ def read_positions(folder, is_partial=False) -> dict[str, dict[str, np.ndarray]]
         RawDataError: takes are missing, or a file is damaged.
     """
     positions = {}
-    for subject in (f'S{i}' for i in PUBLIC_SUBJECTS):
-        paths = _pose_paths(folder, subject, is_partial)
-        positions[subject] = {}
+    for subject in PUBLIC_SUBJECTS:
+        takes = list_takes(folder, subject, is_partial)
+        paths = {canonical_name(name): path for name, path in takes.items()}
+        actions = positions[f'S{subject}'] = {}
         for action in sorted(paths):
             if (subject, action) in EXCLUDED:
                 continue
@@ -58,24 +59,8 @@ def read_positions(folder, is_partial=False) -> dict[str, dict[str, np.ndarray]]
                 raise RawDataError(
                     paths[action], 'not all coordinates are finite', 'Unpack its archive again.'
                 )
-            positions[subject][action] = (poses / 1000).astype(np.float32)
+            actions[action] = (poses / 1000).astype(np.float32)
     return positions
-
-
-def _pose_paths(folder, subject, is_partial):
-    """Action -> path."""
-    places = [f'{subject}/MyPoseFeatures/D3_Positions', f'extracted/{subject}/Poses_D3_Positions']
-    places = [osp.join(folder, place) for place in places]
-    place = next(filter(osp.isdir, places), None)
-    if place is None:
-        remedy = 'Get and unpack the release: python -m posepile.ds.h36m.fetch'
-        raise RawDataError(places[0], f'there is no such folder, nor {places[1]}', remedy)
-    names = [n.removesuffix('.cdf') for n in os.listdir(place) if n.endswith('.cdf')]
-    paths = {canonical_name(n): osp.join(place, f'{n}.cdf') for n in names if n[0] not in '_.'}
-    if len(paths) != N_TAKES and not (is_partial and paths):
-        problem = f'holds poses of {len(paths)} takes where {N_TAKES} were expected'
-        raise RawDataError(place, problem, 'Unpack the archive of its poses again.')
-    return paths
 
 
 def canonical_name(name) -> str:
@@ -148,7 +133,9 @@ def export(folder, metadata_path, out_folder, force=False) -> tuple[str, str]:
     if osp.exists(path_3d) and not force:
         raise OptionError(f'{path_3d} is there already. Add --force to make both files again.')
     metadata = read_metadata(metadata_path)
-    positions = read_positions(folder, is_partial=is_simulated(folder))
+    # What was unpacked elsewhere does not say that it was simulated, but its metadata does.
+    releases = folder, osp.dirname(osp.dirname(osp.abspath(metadata_path)))
+    positions = read_positions(folder, is_partial=any(map(is_simulated, releases)))
     os.makedirs(out_folder, exist_ok=True)
     with replacing(path_2d) as path:
         about = dict(layout_name='h36m', num_joints=len(JOINTS), keypoints_symmetry=SYMMETRY)

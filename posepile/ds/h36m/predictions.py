@@ -5,6 +5,7 @@ import os
 import numpy as np
 
 from posepile.ds.h36m.benchmark import JOINTS, parse_image_path
+from posepile.ds.h36m.main import ALL_JOINT_INFO
 from posepile.errors import BadFileError
 from posepile.raw.npyfile import load_npz
 
@@ -13,11 +14,6 @@ _HDF5_MAGIC = b'\x89HDF\r\n\x1a\n'
 _MOST_NAMED = 5
 
 _ROOT, *_OTHERS = JOINTS
-#: Joints of predictions with 25 joints, in their order.
-_JOINTS_25 = (
-    'rhip,rkne,rank,rfoo,rtoe,lhip,lkne,lank,lfoo,ltoe,spin,neck,head,htop,lsho,lelb,lwri,lthu,'
-    'lfin,rsho,relb,rwri,rthu,rfin,pelv'
-).split(',')
 
 
 def read_predictions(path) -> tuple[list[str], np.ndarray]:
@@ -110,7 +106,7 @@ def match_predictions(path, views, subjects, root_last=False) -> np.ndarray:
 def _joint_order(path, n_joints, root_last):
     """Indices of ``JOINTS`` among the joints of the file."""
     of_17 = [*_OTHERS, _ROOT] if root_last else [_ROOT, *_OTHERS]
-    names = {17: of_17, 25: _JOINTS_25}.get(n_joints)
+    names = {17: of_17, 25: ALL_JOINT_INFO.names}.get(n_joints)
     if names is None:
         raise BadFileError(path, f'has {n_joints} joints; 17 or 25 were expected', 'Convert them.')
     return [names.index(name) for name in JOINTS]

@@ -408,11 +408,11 @@ def test_predictions_that_are_not_finite_are_named(release, tmp_path):
 
 
 def test_ground_truth_that_is_not_whole(release, tmp_path):
-    with pytest.raises(RawDataError, match='main.sh'):
+    with pytest.raises(RawDataError, match='posepile run h36m'):
         read_ground_truth(tmp_path)
     poses = random_poses(np.random.default_rng(0), 3)
     write_pose_cdf(str(tmp_path / 'S9/MyPoseFeatures/D3_Positions/Photo.cdf'), poses)
-    with pytest.raises(RawDataError, match='1 takes where 30'):
+    with pytest.raises(RawDataError, match='1 takes of S9 where 30'):
         read_ground_truth(tmp_path)
     (tmp_path / 'SIMULATED.json').write_text('{}')
     assert len(read_ground_truth(tmp_path, (9,))) == 4

@@ -239,7 +239,7 @@ def test_what_is_wrong_with_a_release(release, tmp_path, capsys):
     shutil.copytree(release[0], root)
     folder = root / 'S7/MyPoseFeatures/D3_Positions'
     (folder / 'Photo.cdf').rename(tmp_path / 'Photo.cdf')
-    fails_with('S7', '29 takes where 30')
+    fails_with('29 takes of S7 where 30')
     (folder / 'Photo.cdf').write_bytes(b'no CDF')
     fails_with('Photo.cdf')
     poses = random_poses(np.random.default_rng(0), 4)
