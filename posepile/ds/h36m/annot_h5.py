@@ -9,14 +9,19 @@ an array job the tasks share the takes. A view whose files cannot be used is lef
 """
 
 import argparse
+import contextlib
+import functools
+import multiprocessing
 import os
 import os.path as osp
 import re
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 
+from posepile.arguments import whole_number
 from posepile.atomic import replacing
 from posepile.ds.h36m.benchmark import FRAME_STEP, TEST_SUBJECTS
 from posepile.ds.h36m.metadata import PUBLIC_SUBJECTS, read_metadata
@@ -69,21 +74,24 @@ def _is_name(names, action):
     return re.fullmatch(r'\w+', names.get(action, '')) is not None
 
 
-def process_take(source, take, camera_ids, out_folder, every_row=False) -> list[str]:
+def process_take(take, source, camera_ids, out_folder, every_row=False) -> list[str] | None:
     """Write images and annot.h5 of one take.
 
     Args:
-        source: where to read.
         take: which one.
+        source: where to read.
         camera_ids: names of the cameras, in order.
         out_folder: where to write; the take has its own folder below.
         every_row: keep all frames.
 
     Returns:
         What was wrong with each camera that is left out. Without any camera no annot.h5 is made.
+        None if there are no files of the take at all.
     """
     folder = osp.join(out_folder, take.folder)
     os.makedirs(folder, exist_ok=True)
+    if not any(source.has_view(take.subject, f'{take.base_name}.{c}') for c in camera_ids):
+        return None
     views, problems = {}, []
     for camera in camera_ids:
         try:
@@ -197,6 +205,7 @@ def main(args=None) -> int:
     add('--metadata', help='metadata.xml (default: in the source, or below its Release-v1.2)')
     add('--out', help='folder to write to (default: processed in the source)')
     add('--every-row', action='store_true', help='keep every frame of every subject')
+    add('--processes', type=whole_number(1), default=1, help='work on so many takes at once')
     return run_program(_run, parser.parse_args(args))
 
 
@@ -210,23 +219,43 @@ def _run(options):
     i_task, n_tasks = array_task()
     takes = takes[i_task::n_tasks]
 
-    n_bad_views = n_bad_takes = n_absent = 0
-    for take in tqdm(takes, disable=None):
-        views = [f'{take.base_name}.{camera}' for camera in camera_ids]
-        if not any(source.has_view(take.subject, view) for view in views):
-            os.makedirs(osp.join(out_folder, take.folder), exist_ok=True)
-            n_absent += 1
-            continue
-        problems = process_take(source, take, camera_ids, out_folder, options.every_row)
-        for problem in problems:
-            tqdm.write(f'left out: {problem}', file=sys.stderr)
-        n_bad_views += len(problems)
-        n_bad_takes += len(problems) == len(views)
-    n_written = len(takes) - n_absent - n_bad_takes
+    work = functools.partial(
+        process_take,
+        source=source,
+        camera_ids=camera_ids,
+        out_folder=out_folder,
+        every_row=options.every_row,
+    )
+    n_written = n_absent = n_bad_views = 0
+    with _mapping(options.processes) as map_in_order:
+        for problems in tqdm(map_in_order(work, takes), total=len(takes), disable=None):
+            if problems is None:
+                n_absent += 1
+                continue
+            for problem in problems:
+                tqdm.write(f'left out: {problem}', file=sys.stderr)
+            n_bad_views += len(problems)
+            n_written += len(problems) < len(camera_ids)
     print(
         f'{n_written} of {len(takes)} takes written to {out_folder}; {n_absent} are not in the '
-        f'release, {n_bad_takes} have no view that can be used; {n_bad_views} views left out.'
+        f'release, {len(takes) - n_written - n_absent} have no view that can be used; '
+        f'{n_bad_views} views left out.'
     )
+
+
+@contextlib.contextmanager
+def _mapping(n_processes):
+    """``map`` by this process or by several."""
+    if n_processes == 1:
+        yield map
+        return
+    context = multiprocessing.get_context('spawn')
+    with ProcessPoolExecutor(n_processes, mp_context=context) as pool:
+        try:
+            yield pool.map
+        except BaseException:  # what has not begun would be waited for
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 if __name__ == '__main__':

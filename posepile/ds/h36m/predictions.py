@@ -118,7 +118,7 @@ def _load_hdf5(path):
     try:
         with h5py.File(path, 'r') as f:
             return {key: f[key][()] for key in _KEYS if isinstance(f.get(key), h5py.Dataset)}
-    except (OSError, RuntimeError, TypeError, ValueError) as e:
+    except (MemoryError, OSError, RuntimeError, TypeError, ValueError) as e:
         raise BadFileError(path, f'is a damaged HDF5 file ({e})', 'Write it again.') from e
 
 

@@ -194,6 +194,16 @@ def test_tasks_share_the_takes(release, tmp_path, monkeypatch):
     assert contents(tmp_path / 'one') == contents(tmp_path / 'three')
 
 
+def test_several_processes_do_the_same(copy, tmp_path, capsys):
+    (copy / f'S5/Videos/Directions.{CAMERAS[2]}.mp4').unlink()
+    run(copy, '--out', str(tmp_path / 'one'))
+    said = capsys.readouterr()
+    run(copy, '--out', str(tmp_path / 'two'), '--processes', '2')
+    assert contents(tmp_path / 'one') == contents(tmp_path / 'two')
+    out, err = capsys.readouterr()
+    assert out == said.out.replace('one', 'two') and 'camera 58860488' in err
+
+
 def test_bad_views_are_left_out_and_named(copy, capsys):
     greeting = copy / 'S9/MyPoseFeatures'
     (copy / f'S1/Videos/TakingPhoto 1.{CAMERAS[1]}.mp4').unlink()
