@@ -212,7 +212,10 @@ def _parse(argv):
         help='list in the format of md5sum, which takes precedence over the published sums; by '
         'default archives/checksums.txt, if there is one',
     )  # fmt: skip
-    parser.add_argument('--server', default=SERVER, metavar='URL', help=f'default {SERVER}')
+    parser.add_argument(
+        '--server', default=os.environ.get('H36M_SERVER') or SERVER, metavar='URL',
+        help=f'address of the folder with filebrowser.php (default $H36M_SERVER or {SERVER})',
+    )  # fmt: skip
     parser.add_argument(
         '--insecure', action='store_true',
         help='go on although the certificate of the server cannot be verified',

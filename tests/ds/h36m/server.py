@@ -30,8 +30,8 @@ class Server:
 
     Attributes:
         troubles: what happens instead of the right answer to the next requests for files, one
-            for each: an HTTP status; ('drop', n) closes the connection after n bytes; ('wrong', n)
-            changes a byte at n; 'expire' ends all sessions; 'page' sends a web page; ('headers',
+            for each: an HTTP status; ('drop', n) closes the connection after n bytes; ('stall', n)
+            goes silent after n bytes; ('wrong', n) changes a byte at n; 'expire' ends all sessions; 'page' sends a web page; ('headers',
             {...}) adds or replaces headers; ('shift', n) sends the range from n bytes further on.
         ranges: whether ranges are known.
         login_form_in_place: whether strangers get the login page at the address they asked for,
@@ -168,8 +168,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if kind == 'headers':
             headers |= value
         self._head(status, headers)
-        self._body(body[: value if kind == 'drop' else None])
-        self.close_connection = kind == 'drop'
+        self._body(body[: value if kind in ('drop', 'stall') else None])
+        if kind == 'stall':
+            time.sleep(1)
+        self.close_connection = kind in ('drop', 'stall')
 
     def _body(self, body):
         site = self.site

@@ -19,6 +19,7 @@ from posepile.ds.h36m.archives import (
     list_archives,
     read_checksums,
 )
+from posepile.ds.h36m.progress import Progress
 from posepile.errors import BadFileError
 from posepile.raw import parallel, patience
 from posepile.raw.throttle import Throttle
@@ -292,7 +293,7 @@ def test_full_disk_is_told_and_continued(server, root, many_pieces, capfd):
     assert 'disk is full (File too large). The 123,456 bytes so far' in capfd.readouterr().err
     server.requests.clear()
     assert fetch_videos(server, '--connections', '1') == 0
-    assert server.requests[1][1] == 'bytes=123456-159999'
+    assert server.requests[1][1] == 'bytes=123456-163455'
     assert_videos(root)
 
 
@@ -436,6 +437,41 @@ def test_certificate_that_cannot_be_verified(root, monkeypatch, capfd):
     assert fetch_videos(server) == 0
     assert_videos(root)
     server.close()
+
+
+def test_stalled_connection_is_given_up_and_another_one_continues(
+    server, root, many_pieces, monkeypatch
+):
+    monkeypatch.setattr('posepile.ds.h36m.session.TIMEOUT', (5, 0.3))
+    server.troubles = ['ok', 'ok', ('stall', 20_000), 'ok', ('stall', 0)]
+    assert fetch_videos(server, '--connections', '2') == 0
+    assert_videos(root)
+
+
+def test_bars_on_a_terminal(capfd):
+    with Progress(2, is_terminal=True) as progress:
+        for name in 'ab':
+            progress.begin(name)
+            progress.update(500, 1000)
+            progress.say(f'about {name}')
+            progress.end(1000)
+    err = capfd.readouterr().err
+    assert 'about a' in err and '2/2' in err and '2 kB' in err
+
+
+def test_line_now_and_then_without_a_terminal(monkeypatch, capfd):
+    monkeypatch.setattr('posepile.ds.h36m.progress._EVERY', 0)
+    with Progress(2, is_terminal=False) as progress:
+        progress.begin('a')
+        progress.update(250_000, 1_000_000)
+        progress.update(500_000, 1_000_000)
+    assert 'a: 50% of 1 MB, ' in capfd.readouterr().err.splitlines()[-1]
+
+
+def test_address_from_the_environment(server, root, monkeypatch):
+    monkeypatch.setenv('H36M_SERVER', server.url)
+    assert fetch.main(['--subjects', 'S1', '--kinds', 'Videos']) == 0
+    assert_videos(root)
 
 
 def test_config_file(server, root, monkeypatch, capfd):
