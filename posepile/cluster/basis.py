@@ -22,7 +22,7 @@ from posepile.simulate.origin import simulation_arguments
 _PACKAGE_DIR = osp.dirname(osp.abspath(posepile.__file__))
 
 #: Code that starts and watches the work, and does none of it.
-_RUNNER_MODULES = ('posepile.cluster', 'posepile.cli', 'posepile.program', 'posepile.arguments')
+_RUNNER_MODULES = ('posepile.cluster.', 'posepile.cli.', 'posepile.program.', 'posepile.arguments.')
 
 #: Variables that choose the networks, for steps whose code reads them.
 _NETWORK_VARIABLES = ('POSEPILE_DETECTOR', 'POSEPILE_SEGMENTER')
@@ -79,7 +79,7 @@ def import_closure(roots) -> dict[str, str]:
     todo = list(roots)
     while todo:
         module = todo.pop()
-        if module in found or module.startswith(_RUNNER_MODULES):
+        if module in found or f'{module}.'.startswith(_RUNNER_MODULES):
             continue
         path = _path_of(module)
         if path is None:

@@ -65,7 +65,7 @@ def step_summary(state, queued=None, stale=()) -> dict:
         'task_seconds': round(task_seconds, 3),
         'seconds_left': seconds_left,
         'peak_memory_mb': max((mark['peak_memory_mb'] for mark in done), default=0),
-        'report': state.report(),
+        'report': state.report(marks),
         'command': record.get('command', []),
         'code_version': record.get('code_version'),
     }

@@ -113,10 +113,14 @@ class StepState:
                 remove(osp.join(self.folder, name))
         self.delete_early_logs()
 
-    def report(self) -> dict:
-        """The reports of all done tasks as one: numbers are summed, lists joined."""
+    def report(self, marks=None) -> dict:
+        """The reports of all done tasks as one: numbers are summed, lists joined.
+
+        Args:
+            marks: the marks of all tasks, if they were read before.
+        """
         total = {}
-        for mark in self.marks():
+        for mark in self.marks() if marks is None else marks:
             for key, value in mark.get('report', {}).items():
                 total[key] = total[key] + value if key in total else value
         return total

@@ -44,7 +44,7 @@ def journal(what):
     os.close(fd)
 
 def wait_for(name):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not os.path.exists(os.path.join(folder, name)):
         if time.monotonic() > deadline:
             sys.exit(f'gave up waiting for {name}')
@@ -159,6 +159,9 @@ class Pipeline:
     def state_dir(self, step, product='demo'):
         return self.data_root / '.posepile' / product / step
 
+    def wait_patiently(self, condition, what):
+        wait_until(condition, what, seconds=300)
+
     def mark(self, step, i_task):
         return json.loads((self.state_dir(step) / f'{i_task:05d}.json').read_text())
 
@@ -175,7 +178,7 @@ class Started:
 
     def finish(self):
         try:
-            self.stdout, self.stderr = self.process.communicate(timeout=90)
+            self.stdout, self.stderr = self.process.communicate(timeout=240)
         except subprocess.TimeoutExpired:
             os.killpg(self.pid, signal.SIGKILL)
             raise
@@ -188,8 +191,8 @@ def _heed_interrupts():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def wait_until(condition, what):
-    deadline = time.monotonic() + 60
+def wait_until(condition, what, seconds=60):
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f'waited in vain for: {what}'
         time.sleep(0.01)

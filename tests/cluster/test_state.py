@@ -6,8 +6,8 @@ import pytest
 
 from posepile.cluster import local, process, recovery, resources
 from posepile.cluster.overview import INTERRUPTED, remarks, step_summary
-from posepile.cluster.state import DONE, FAILED, PENDING, RUNNING, StepState, steps_of
 from posepile.cluster.request import StepRequest
+from posepile.cluster.state import DONE, FAILED, PENDING, RUNNING, StepState, steps_of
 
 
 @pytest.fixture

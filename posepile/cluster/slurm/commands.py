@@ -129,6 +129,7 @@ def _run(words, input=None) -> str:
             errors='replace',
             timeout=_SECONDS_TO_ANSWER,
             check=False,
+            start_new_session=True,  # a Ctrl-C is for us; an answer that is cut off says nothing
         )
     except FileNotFoundError as e:
         raise SlurmError(

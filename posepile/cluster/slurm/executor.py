@@ -29,6 +29,7 @@ _SECONDS_FOR_MARKS = 10
 _MOST_ROUNDS = 5
 
 _SECONDS_TO_CANCEL = 60
+_MOST_FAILURES_TOLD = 5
 
 _Running = namedtuple('_Running', 'log_path')
 
@@ -194,6 +195,7 @@ class _Attended:
         self.title = f'{request.dataset} {request.name}'
         self.reader = MarkReader(state)
         self.rounds = 0
+        self.told = set()  # failed tasks of which the person knows
 
     def run(self):
         with Signals() as signals:
@@ -251,9 +253,12 @@ class _Attended:
                     seen |= {i: (task.job, task.index) for i, task in queued.items()}
                     marks = self.reader.read()
                     if not queued:
-                        return self._lost(seen, signals)
+                        lost = self._lost(seen, signals)
+                        self._tell_failures(self.reader.read())
+                        return lost
                     reason = self._tell_reason(queued, reason)
                 marks = self.reader.read()
+                self._tell_failures(marks)
                 running = [_Running(self.state.log_path(i)) for i in running_tasks(marks)]
                 progress.update(sum(mark['state'] == DONE for mark in marks), running)
                 signals.wait(_seconds_between_looks(len(marks)))
@@ -267,6 +272,14 @@ class _Attended:
         if reason != told and reason not in ('None', 'Priority', 'Resources'):
             say(f'{self.title}: waits in the queue ({reason})')
         return reason
+
+    def _tell_failures(self, marks):
+        """Say of the first tasks that fail what is wrong with them, once."""
+        for i_task, mark in enumerate(marks):
+            if mark['state'] == FAILED and i_task not in self.told:
+                self.told.add(i_task)
+                if len(self.told) <= _MOST_FAILURES_TOLD:
+                    say(f'{self.title}: task {i_task} failed ({mark["problem"]})')
 
     def _lost(self, seen, signals):
         deadline = time.monotonic() + _SECONDS_FOR_MARKS
@@ -285,8 +298,8 @@ class _Attended:
             for i_task in cancelled:
                 self.state.clear_mark(i_task)
             raise PosePileError(
-                f'{count(len(cancelled), "task")} of step {self.request.name} were cancelled in '
-                'Slurm. What is done is kept.'
+                f'{count(len(cancelled), "task")} of step {self.request.name} cancelled in Slurm '
+                'by somebody else. What is done is kept.'
             )
         self.rounds += 1
         can_go_on = {i for i, end in ends.items() if end in CONTINUABLE}
@@ -298,7 +311,8 @@ class _Attended:
         for i_task in sorted(set(ends) - can_go_on):
             job = '_'.join(map(str, lost[i_task]))
             problem = describe_end(ends[i_task], self.state.early_log_path(job))
-            say(f'{self.title}: task {i_task}: {problem}')
+            self.told.add(i_task)
+            say(f'{self.title}: task {i_task} failed ({problem})')
             self.state.set_mark(
                 i_task, FAILED, exit_code=None, problem=problem,
                 log=self.state.log_path(i_task), seconds=0, job=job,

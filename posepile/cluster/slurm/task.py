@@ -21,6 +21,7 @@ _TIME_IS_SHORT = signal.SIGUSR1
 
 _SECONDS_TO_BE_REQUEUED = 60
 _SECONDS_UNTIL_FREE = 60
+_SECONDS_BETWEEN_SIGNALS = 1
 
 
 def run_task(dataset, step, offset) -> int:
@@ -67,7 +68,10 @@ def _attend(state, i_task, job, record):
         refreshed = time.monotonic()
         while True:
             signals.wait(SECONDS_BETWEEN_REFRESHES)
-            mark = task.poll()
+            if signals.received is None and _ended_badly(task.pid):
+                # Slurm ends a job's processes in any order, and this one may be next.
+                signals.wait(_SECONDS_BETWEEN_SIGNALS)
+            mark = None if signals.received else task.poll()
             if mark is not None:
                 watchdog.forget(task.pid)
                 return mark, None
@@ -78,6 +82,12 @@ def _attend(state, i_task, job, record):
             if time.monotonic() - refreshed > SECONDS_BETWEEN_REFRESHES:
                 refreshed = time.monotonic()
                 task.refresh_mark()
+
+
+def _ended_badly(pid) -> bool:
+    """Whether a child has ended with an error; it is not waited for."""
+    end = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return end is not None and (end.si_code, end.si_status) != (os.CLD_EXITED, 0)
 
 
 def _go_on_later(state, i_task, job):
