@@ -11,6 +11,7 @@ an array job the tasks share the takes. A view whose files cannot be used is lef
 import argparse
 import contextlib
 import functools
+import io
 import multiprocessing
 import os
 import os.path as osp
@@ -24,6 +25,7 @@ import numpy as np
 from posepile.arguments import whole_number
 from posepile.atomic import replacing
 from posepile.ds.h36m.benchmark import FRAME_STEP, TEST_SUBJECTS
+from posepile.ds.h36m.disk_errors import naming
 from posepile.ds.h36m.metadata import PUBLIC_SUBJECTS, read_metadata
 from posepile.ds.h36m.pose_source import Source, find_metadata
 from posepile.ds.h36m.poses import read_pose_cdf
@@ -99,8 +101,10 @@ def process_take(take, source, camera_ids, out_folder, every_row=False) -> list[
         except RawDataError as e:
             problems.append(f'{take.folder}, camera {camera}: {e}')
     if views:
-        with replacing(osp.join(folder, 'annot.h5')) as path:
-            write_annotations(path, take, views)
+        path = osp.join(folder, 'annot.h5')
+        content = encode_annotations(take, views)
+        with naming(path), replacing(path) as partial, open(partial, 'wb') as f:
+            f.write(content)
     return problems
 
 
@@ -171,11 +175,10 @@ def fit_intrinsics(pixels, points) -> np.ndarray:
     return np.array(result, np.result_type(pixels, points))
 
 
-def write_annotations(path, take, views):
-    """Write an annot.h5: the rows of all cameras one after the other.
+def encode_annotations(take, views) -> bytes:
+    """Content of an annot.h5: the rows of all cameras one after the other.
 
     Args:
-        path: the file.
         take: the :class:`Take`.
         views: camera -> arrays of the view by key; ``intrinsics`` and ``intrinsics-univ`` are kept
             by camera, the others joined.
@@ -184,7 +187,8 @@ def write_annotations(path, take, views):
 
     counts = {camera: len(view['frame']) for camera, view in views.items()}
     n = sum(counts.values())
-    with h5py.File(path, 'w') as f:
+    buffer = io.BytesIO()
+    with h5py.File(buffer, 'w') as f:
         for key in (*_POSES, 'frame'):
             f[key] = np.concatenate([view[key] for view in views.values()])
         for key in 'intrinsics', 'intrinsics-univ':
@@ -193,6 +197,7 @@ def write_annotations(path, take, views):
         f['camera'] = np.repeat(np.array(list(map(int, counts)), np.int64), list(counts.values()))
         for key in 'subject', 'action', 'subaction':
             f[key] = np.full(n, getattr(take, key), np.int64)
+    return buffer.getvalue()
 
 
 def main(args=None) -> int:

@@ -16,6 +16,7 @@ import numpy as np
 
 from posepile.atomic import replacing
 from posepile.ds.h36m.benchmark import JOINTS, list_takes
+from posepile.ds.h36m.disk_errors import naming
 from posepile.ds.h36m.metadata import PUBLIC_SUBJECTS, read_metadata, rotation_matrix
 from posepile.ds.h36m.object_npz import save_objects
 from posepile.ds.h36m.pose_source import find_metadata
@@ -137,11 +138,11 @@ def export(folder, metadata_path, out_folder, force=False) -> tuple[str, str]:
     releases = folder, osp.dirname(osp.dirname(osp.abspath(metadata_path)))
     positions = read_positions(folder, is_partial=any(map(is_simulated, releases)))
     os.makedirs(out_folder, exist_ok=True)
-    with replacing(path_2d) as path:
+    with naming(path_2d), replacing(path_2d) as path:
         about = dict(layout_name='h36m', num_joints=len(JOINTS), keypoints_symmetry=SYMMETRY)
         projections = project_positions(positions, metadata)
         save_objects(path, {'positions_2d': projections, 'metadata': about})
-    with replacing(path_3d) as path:
+    with naming(path_3d), replacing(path_3d) as path:
         save_objects(path, {'positions_3d': positions})
     return path_3d, path_2d
 

@@ -5,6 +5,7 @@ import os.path as osp
 import shutil
 from fractions import Fraction
 
+from posepile.ds.h36m.disk_errors import naming
 from posepile.errors import RawDataError
 from posepile.raw.video import VideoFrames
 
@@ -34,8 +35,10 @@ def save_images(video_path, paths):
     try:
         made = []
         for index, frame in VideoFrames(video_path).raw_frames(paths):
-            with open(osp.join(workplace, osp.basename(paths[index])), 'wb') as f:
-                f.write(encode_jpeg(frame))
+            content = encode_jpeg(frame)
+            path = osp.join(workplace, osp.basename(paths[index]))
+            with naming(path), open(path, 'wb') as f:
+                f.write(content)
             made.append(index)
         missing = sorted(set(paths) - set(made))
         if missing:

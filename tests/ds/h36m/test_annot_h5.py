@@ -313,6 +313,22 @@ def test_images_are_as_bright_as_the_video_and_of_the_same_bytes(release, tmp_pa
         assert np.abs(read_image(image).astype(int) - frame).max() <= 2
 
 
+@pytest.mark.parametrize('limit, name', [(100, 'img_000001.jpg'), (8000, 'annot.h5')])
+def test_full_disk_is_told_of_with_its_place(release, tmp_path, limit, name):
+    """A limit on the size of files stands for the disk."""
+    program = (
+        'import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); '
+        f'resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, resource.RLIM_INFINITY)); '
+        'from posepile.ds.h36m.annot_h5 import main; sys.exit(main())'
+    )
+    options = ['--source', str(release), '--out', str(tmp_path)]
+    command = [sys.executable, '-c', program, *options]
+    failed = subprocess.run(command, capture_output=True, text=True)
+    assert failed.returncode == 1 and failed.stderr.count('\n') == 1
+    assert name in failed.stderr and str(tmp_path) in failed.stderr
+    assert not list(tmp_path.rglob('*partial*')) and not list(tmp_path.rglob('annot.h5'))
+
+
 def test_command_line_says_what_is_wrong(tmp_path):
     command = [sys.executable, '-m', 'posepile.ds.h36m.annot_h5']
     env = dict(os.environ, DATA_ROOT=str(tmp_path))
