@@ -216,8 +216,8 @@ class _Transfer:
 
     def _fetch_piece(self, http, piece):
         patience = self._patience()
-        while piece.at < piece.end:
-            headers = {'Range': f'bytes={piece.at}-{piece.end - 1}'}
+        while piece.at < (end := piece.end):
+            headers = {'Range': f'bytes={piece.at}-{end - 1}'}
             if self._part.validator:
                 headers['If-Range'] = self._part.validator
             try:
@@ -228,8 +228,8 @@ class _Transfer:
                         or validator(response) != self._part.validator
                     ):
                         raise _ChangedError
-                    length = response.headers.get('Content-Length', str(piece.end - piece.at))
-                    if first_byte(response) != piece.at or length != str(piece.end - piece.at):
+                    length = response.headers.get('Content-Length', str(end - piece.at))
+                    if first_byte(response) != piece.at or length != str(end - piece.at):
                         raise Dropped('the server sends another part than it was asked for')
                     self._receive(response, piece)
             except PASSING as e:
@@ -252,10 +252,10 @@ class _Transfer:
                 raise Stopped
             if self._throttle:
                 self._throttle.take(len(chunk), self._pause)
-            if piece.at + len(chunk) > piece.end:
-                raise Dropped('the server sends more than it was asked for')
-            self._part.write(piece, chunk)
+            n = self._part.write(piece, chunk)
             self._on_bytes(self._part.n_present, self._part.size)
+            if n < len(chunk):  # another connection has taken over from here
+                break
         if piece.end != float('inf') and piece.at < piece.end:
             raise Dropped(f'the connection ended {piece.end - piece.at:,} bytes too early')
 

@@ -16,6 +16,8 @@ from posepile.raw.locks import open_locked
 
 #: Seconds between two records of what is there: the most that a killed run loses.
 _RECORD_EVERY = 1.0
+#: The least number of bytes that is worth a connection of its own.
+_LEAST = 1 << 20
 
 
 class Stopped(Exception):
@@ -23,7 +25,7 @@ class Stopped(Exception):
 
 
 class Piece:
-    """Bytes from ``at`` (moves on as they arrive) up to, but without, ``end``."""
+    """Bytes from ``at`` (moves on as they arrive) up to, but without, ``end`` (may come down)."""
 
     def __init__(self, at, end):
         self.at = at
@@ -94,30 +96,53 @@ class PieceFile:
             self._record()
 
     def take(self) -> Piece | None:
-        """A piece that is missing and that nobody has taken; None if there is no more."""
+        """A piece that is missing and that nobody has taken.
+
+        If there is none, the longest that somebody works on is split, so that nobody has to wait
+        for a slow connection. None if there is nothing left that is worth splitting.
+        """
         with self._lock:
             for piece in self._pieces:
                 if not piece.is_taken and piece.at < piece.end:
                     piece.is_taken = True
                     return piece
-        return None
+            lengths = [p.end - p.at for p in self._pieces]
+            n_left = max(lengths, default=0)
+            if n_left < 2 * _LEAST:
+                return None
+            i = lengths.index(n_left)
+            longest = self._pieces[i]
+            half = Piece(longest.at + n_left // 2, longest.end)
+            longest.end = half.at
+            half.is_taken = True
+            self._pieces.insert(i + 1, half)
+            return half
 
-    def write(self, piece: Piece, data):
+    def write(self, piece: Piece, data) -> int:
         """Put ``data`` where ``piece`` begins, and shorten it by that.
+
+        Returns:
+            The number of bytes written: what goes beyond the end of the piece is left out.
 
         Raises:
             Stopped: the file is finished, or was started over since the piece was taken.
         """
         rest = memoryview(data)
+        n_written = 0
         while rest:  # a nearly full disk takes less than it is given
             with self._lock:  # never into a file that is closed, and its number given to another
                 if self._is_closed or piece.is_void:
                     raise Stopped
+                rest = rest[
+                    : int(min(piece.end - piece.at, len(rest)))
+                ]  # another may have split it
                 n = os.pwrite(self._fd, rest, piece.at)
                 piece.at += n
                 if time.monotonic() - self._recorded_at > _RECORD_EVERY:
                     self._record()
             rest = rest[n:]
+            n_written += n
+        return n_written
 
     def whole(self) -> Piece:
         """The entire file as one piece, of unknown end if the size is not known."""

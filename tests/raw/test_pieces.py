@@ -3,7 +3,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posepile.raw import pieces
@@ -17,6 +17,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp('pieces')
 
 
+@settings(max_examples=50)
 @given(
     steps=st.lists(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 300)), max_size=9)),
     size=st.integers(1, len(CONTENT)),
@@ -24,7 +25,14 @@ def folder(tmp_path_factory):
 )
 def test_any_order_and_any_number_of_runs_give_the_file(folder, steps, size, piece_size):
     """Each run takes some pieces, writes a part of each, and ends as if it had been killed."""
-    dest = str(folder / 'file')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pieces, '_LEAST', 20)
+        write_in_runs(str(folder / 'file'), steps, size, piece_size)
+    assert os.listdir(folder) == ['file']
+    os.unlink(folder / 'file')
+
+
+def write_in_runs(dest, steps, size, piece_size):
     for run in [*steps, None]:
         with PieceFile.opened(dest, piece_size) as part:
             before = part.n_present
@@ -46,8 +54,6 @@ def test_any_order_and_any_number_of_runs_give_the_file(folder, steps, size, pie
                 part.finish()
     with open(dest, 'rb') as f:
         assert f.read() == CONTENT[:size]
-    assert os.listdir(folder) == ['file']
-    os.unlink(dest)
 
 
 def written(dest, n):
@@ -96,6 +102,22 @@ def test_old_pieces_cannot_be_written_after_a_new_start(tmp_path):
         part.write(piece, b'x')
     with pytest.raises(Stopped):
         part.write(piece, b'x')
+
+
+def test_the_longest_piece_is_split_when_none_is_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(pieces, '_LEAST', 20)
+    with PieceFile.opened(str(tmp_path / 'f'), 100) as part:
+        part.begin('url', 150, None)
+        first, second = part.take(), part.take()
+        part.write(first, CONTENT[:10])
+        half = part.take()
+        assert (first.at, first.end, half.at, half.end) == (10, 55, 55, 100)
+        assert (part.take().at, second.end, part.take().at) == (125, 125, 32)
+        assert part.write(first, CONTENT[10:70]) == first.end - 10
+        assert part.n_present == first.end
+        for _ in range(20):
+            part.take()
+        assert part.take() is None
 
 
 def test_what_arrives_is_recorded_now_and_then(tmp_path, monkeypatch):

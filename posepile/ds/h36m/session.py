@@ -191,8 +191,8 @@ class Session:
             raise SessionError(
                 f'{shown(url)}: the certificate of the server cannot be verified ({e}). Check '
                 "the machine's clock and certificates. If the server's certificate is known to "
-                'be broken, python -m posepile.ds.h36m.fetch --insecure goes on without; whoever sits '
-                'between could then read the password.'
+                'be broken, python -m posepile.ds.h36m.fetch --insecure goes on without; whoever '
+                'sits between could then read the password.'
             ) from None
 
     def _checked_target(self, url, location):

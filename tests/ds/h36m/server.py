@@ -31,13 +31,15 @@ class Server:
     Attributes:
         troubles: what happens instead of the right answer to the next requests for files, one
             for each: an HTTP status; ('drop', n) closes the connection after n bytes; ('stall', n)
-            goes silent after n bytes; ('wrong', n) changes a byte at n; 'expire' ends all sessions; 'page' sends a web page; ('headers',
-            {...}) adds or replaces headers; ('shift', n) sends the range from n bytes further on.
+            goes silent after n bytes; ('wrong', n) changes the byte at n; 'expire' ends all
+            sessions; 'page' sends a web page; ('headers', {...}) adds or replaces headers;
+            ('shift', n) sends the range from n bytes further on; 'ok' is the right answer.
         ranges: whether ranges are known.
         login_form_in_place: whether strangers get the login page at the address they asked for,
             rather than being sent to another one.
         etag: of all files, or None.
         delay: seconds before each 64 KiB of a file.
+        login_troubles: HTTP statuses of the next answers to the login form.
         logins: number of successful logins.
         requests: (path and query, Range or None) of all requests for files, in order.
         most_at_a_time: the largest number of files that were being sent at the same time.
@@ -54,7 +56,6 @@ class Server:
         self.login_troubles = []
         self.logins = 0
         self.requests = []
-        self.bodies = []
         self.most_at_a_time = self.at_a_time = 0
         self.lock = threading.Lock()
         handler = type('Handler', (_Handler,), {'site': self})

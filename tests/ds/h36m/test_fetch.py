@@ -133,6 +133,17 @@ def test_several_connections_at_a_time(server, root, many_pieces):
     assert ranges[0] == 'bytes=0-0' and len(ranges) == len(set(ranges)) == 9
 
 
+def test_slow_connection_does_not_hold_up_the_others(server, root):
+    """A file of a single piece comes over several connections all the same."""
+    server.files['Videos_S1.tgz'] = os.urandom(8 << 20)
+    server.delay = 0.01
+    (root / 'archives' / 'checksums.txt').write_text('\n'.join(checksum_lines(server.files)))
+    assert fetch_videos(server, '--connections', '4') == 0
+    assert server.most_at_a_time >= 3
+    ends = [int(r.split('-')[1]) for _, r in server.requests]
+    assert len(ends) > 4 and max(ends) == (8 << 20) - 1
+
+
 TROUBLES = {
     'dropped connections': ['ok', ('drop', 1000), ('drop', 0), 'ok', ('drop', 39_000)],
     'errors of the server': [500, 503, 'ok', 500, 502, 'ok', 429],
@@ -274,7 +285,7 @@ def test_killed_run_is_continued(server, root, how):
 
     server.delay = 0
     server.requests.clear()
-    assert fetch_videos(server) == 0
+    assert fetch_videos(server, '--connections', '1') == 0
     assert_videos(root)
     asked = [[int(n) for n in r.removeprefix('bytes=').split('-')] for _, r in server.requests]
     assert sum(end + 1 - start for start, end in asked) == left + 1
@@ -307,12 +318,12 @@ def test_more_than_fits_is_told_beforehand(server, root, capfd):
 
 def test_server_that_fails_for_good(server, root, many_pieces, capfd):
     server.troubles = ['ok', 'ok', 'ok'] + [500] * 1000
-    assert fetch_videos(server, '--connections', '2') == 1
+    assert fetch_videos(server, '--connections', '1') == 1
     err = capfd.readouterr().err
     assert 'failed 4 times in a row, last with: HTTP status 500' in err and 'run again' in err
     server.troubles = []
     server.requests.clear()
-    assert fetch_videos(server) == 0
+    assert fetch_videos(server, '--connections', '1') == 0
     assert len(server.requests) == 1 + 8 - 2
     assert_videos(root)
 
@@ -493,7 +504,7 @@ def test_config_file(server, root, monkeypatch, capfd):
 
 def test_two_at_a_time_share_the_work(server, root):
     server.delay = 0.02
-    processes = [command(server) for _ in range(2)]
+    processes = [command(server, '--connections', '1') for _ in range(2)]
     errors = [p.communicate()[1] for p in processes]
     assert [p.returncode for p in processes] == [0, 0], errors
     assert_videos(root)
