@@ -14,7 +14,9 @@ from posepile.pipeline.lens import Lens
 #: From the published to the true place, mm.
 _CORRECTION = np.array([-200.0, 0.0, 0.0])
 # As a folder or a file, with whatever follows the first dot. 'Greeting 1' is correct.
-_SHIFTED = re.compile(r'(^|/)S9/(.*/)?(Greeting|SittingDown 1|Waiting 1)(\.[^/]*)?(/|$)')
+_SHIFTED = re.compile(
+    r'(^|/)S9/((?!S\d+/)[^/]+/)*(Greeting|SittingDown 1|Waiting 1)(\.[^/]*)?(/|$)'
+)
 
 
 def is_shifted(path) -> bool:

@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 
 import numpy as np
-from deltacamera import Camera
+from deltacamera import BrownConradyEx, Camera
 
 from posepile.errors import RawDataError
 
@@ -117,7 +117,7 @@ def make_camera(extrinsics, intrinsics) -> Camera:
         rot_world_to_cam=rotation_matrix(extrinsics[:3]),
         optical_center=extrinsics[3:],
         intrinsic_matrix=np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]),
-        distortion_coeffs=np.array([k1, k2, p1, p2, k3]),
+        distortion_model=BrownConradyEx(np.array([k1, k2, p1, p2, k3])),
         world_up=(0, 0, 1),
     )
 

@@ -15,6 +15,7 @@ N_JOINTS = 32
 _REMEDY = 'Delete it and unpack its archive again.'
 #: More rows than an hour of video has; a file that announces more is damaged.
 _MOST_ROWS = 200_000
+_MOST_VARIABLES = 1000
 #: What a reader in pure Python can run into when the bytes make no sense.
 _SYMPTOMS = (
     ArithmeticError,
@@ -25,7 +26,7 @@ _SYMPTOMS = (
     MemoryError,
     NameError,
     OSError,
-    RecursionError,
+    RuntimeError,
     TypeError,
     ValueError,
     struct.error,
@@ -55,6 +56,7 @@ def read_pose_cdf(path, dims) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
             file = cdflib.CDF(path)
+            _check_number_of_variables(file)
             is_plausible = _is_plausible(file.varinq('Pose'))
             poses = file.varget('Pose') if is_plausible else None
     except _SYMPTOMS as e:
@@ -67,6 +69,13 @@ def read_pose_cdf(path, dims) -> np.ndarray:
         problem = f'Pose is {dtype} of shape {shape}; floats (1, n, {n_columns}) were expected'
         raise RawDataError(path, problem, _REMEDY)
     return poses.reshape(-1, N_JOINTS, dims)
+
+
+def _check_number_of_variables(file):
+    # The library would look for each of the thousands of millions that a damaged file announces.
+    for kind in ('_num_zvariable', '_num_rvariable'):
+        if getattr(file, kind) > _MOST_VARIABLES:
+            raise ValueError(f'{getattr(file, kind)} variables')
 
 
 def _is_plausible(variable):
