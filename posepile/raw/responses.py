@@ -14,6 +14,10 @@ class DownloadError(PosePileError):
     """A file could not be fetched. The text names its address, its place and what to do."""
 
 
+class RefusedError(DownloadError):
+    """The server does not give this file away, which says nothing about others."""
+
+
 class Dropped(Exception):
     """The transfer failed in a way that may pass by itself, after ``wait`` seconds or more."""
 
@@ -38,7 +42,7 @@ def check_status(response, url, dest):
         404: 'There is no such file (any more). Look it up at its home page and fetch it by hand.',
         410: 'The file was withdrawn. Look it up at its home page and fetch it by hand.',
     }.get(status, 'Try to fetch it by hand.')
-    raise DownloadError(
+    raise RefusedError(
         f'{dest}: {shown(url)} answered with HTTP status {status} {response.reason}. {hint}'
     )
 

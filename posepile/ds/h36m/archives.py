@@ -28,6 +28,8 @@ CODE = 'code'
 CODE_NAME = 'code-v1.2.zip'
 CODE_FOLDER = 'Release-v1.2'
 KINDS = (*_PATHS, CODE)
+#: How archives are unpacked: as in the release, or as by the system named below.
+RELEASE, FETCH_SYSTEM = LAYOUTS = ('release', 'h36m-fetch')
 #: Kinds that the fetch-and-convert system of Nibali (github.com/anibali/h36m-fetch) has.
 FETCH_SYSTEM_KINDS = KINDS[:5]
 
@@ -90,6 +92,10 @@ class Archive:
     address: str
     md5: str | None
     folder: str
+
+    def unpacked_to(self, layout) -> str:
+        """Folder of its files, relative to the root, in one of :data:`LAYOUTS`."""
+        return self.folder if layout == RELEASE else f'extracted/S{self.subject}/{self.kind}'
 
     def find_problem(self, path) -> str:
         """What is wrong with the file at ``path``; empty if nothing is.
@@ -186,12 +192,12 @@ def _unreadable(path, archive):
     return '' if n_files else f'holds no files of {archive.folder}'
 
 
-def is_in_place(root, archive) -> bool:
+def is_in_place(root, archive, layout=RELEASE) -> bool:
     """Whether what an archive holds is there, and the archive is not.
 
     An archive is deleted only after all of it was unpacked; one that is there has to be checked.
     """
-    folder = osp.join(root, archive.folder)
+    folder = osp.join(root, archive.unpacked_to(layout))
     if osp.lexists(osp.join(root, 'archives', archive.name)) or not osp.isdir(folder):
         return False
     with os.scandir(folder) as entries:

@@ -17,13 +17,11 @@ import sys
 
 from posepile import paths
 from posepile.ds.h36m import archives as h36m_archives
-from posepile.ds.h36m.fetch import add_selection
+from posepile.ds.h36m.fetch import add_selection, select
 from posepile.errors import RawDataError
 from posepile.program import array_task, run_program
 from posepile.raw.locks import open_locked
 from posepile.raw.unpack import unpack
-
-LAYOUTS = ('release', 'h36m-fetch')
 
 
 def main(argv=None):
@@ -33,13 +31,11 @@ def main(argv=None):
 
 def _run(args):
     root = args.root or osp.join(paths.check_data_root(), 'h36m')
-    kinds = args.kinds
-    if args.layout == 'h36m-fetch':
-        kinds = [k for k in kinds if k in h36m_archives.FETCH_SYSTEM_KINDS]
     index, count = array_task()
-    wanted = h36m_archives.list_archives(args.subjects, kinds)[index::count]
+    wanted = select(args)[index::count]
     folder = args.archives or osp.join(root, 'archives')
-    extract_one = extract_as_release if args.layout == 'release' else extract_as_fetch_system
+    is_release = args.layout == h36m_archives.RELEASE
+    extract_one = extract_as_release if is_release else extract_as_fetch_system
     results = []
     for archive in wanted:
         path = osp.join(folder, archive.name)
@@ -86,8 +82,8 @@ def extract_as_fetch_system(archive, path, root) -> bool:
     Raises:
         RawDataError: the archive is missing, damaged, not safe, or without files.
     """
-    folder = osp.join(root, 'extracted', f'S{archive.subject}')
-    target = osp.join(folder, archive.kind)
+    target = osp.join(root, archive.unpacked_to(h36m_archives.FETCH_SYSTEM))
+    folder = osp.dirname(target)
     partial = osp.join(folder, f'.{archive.kind}.extracting')
     os.makedirs(folder, exist_ok=True)
     with open_locked(partial + '.lock'):
@@ -145,9 +141,6 @@ def _parse(argv):
         allow_abbrev=False,
     )
     add_selection(parser)
-    parser.add_argument(
-        '--layout', choices=LAYOUTS, default=LAYOUTS[0], help=f'default {LAYOUTS[0]}'
-    )
     parser.add_argument(
         '--archives', metavar='DIR', help='where the archives are (default: archives in the root)'
     )

@@ -28,7 +28,7 @@ from posepile.errors import RawDataError
 from posepile.program import run_program
 from posepile.raw.parallel import WrongBytesError, download_in_pieces
 from posepile.raw.pieces import forget_record
-from posepile.raw.responses import DownloadError
+from posepile.raw.responses import DownloadError, RefusedError
 from posepile.raw.throttle import Throttle
 from posepile.simulate.origin import is_simulated
 
@@ -40,12 +40,12 @@ def main(argv=None):
 
 def _run(args):
     root = args.root or osp.join(paths.check_data_root(to_write=not args.list), 'h36m')
-    wanted = h36m_archives.list_archives(args.subjects, args.kinds, _checksums(root, args))
+    wanted = select(args, _checksums(root, args))
     if args.list:
         _tell([_entry(root, a, args.server) for a in wanted], args.json)
         return
     if is_simulated(root):
-        results = verify_simulated(root, wanted)
+        results = verify_simulated(root, wanted, args.layout)
     else:
         results = _fetch_missing(root, wanted, args)
     if args.json:
@@ -60,7 +60,7 @@ def _checksums(root, args):
 
 def _fetch_missing(root, wanted, args):
     print(f'Checking what is in place below {root}', file=sys.stderr)
-    results = {a.name: _result(a, _state(root, a)) for a in wanted}
+    results = {a.name: _result(a, _state(root, a, args.layout)) for a in wanted}
     missing = [a for a in wanted if results[a.name]['state'] in ('missing', 'wrong')]
     n_there = len(wanted) - len(missing)
     print(f'{n_there} of {len(wanted)} files are in place', file=sys.stderr)
@@ -89,12 +89,13 @@ def fetch_archives(session, root, archives, connections=8, throttle=None):
         throttle: a :class:`posepile.raw.throttle.Throttle`, or None.
 
     Raises:
-        DownloadError: of the file concerned; where the server sent wrong bytes, after all others.
+        DownloadError: the network or the disk fails; or, after all others have been fetched, the
+            server does not give a file away or sends wrong bytes.
         SessionError: the session is over and cannot be renewed.
     """
     folder = osp.join(root, 'archives')
     os.makedirs(folder, exist_ok=True)
-    wrong = []
+    failed = []
     with Progress(len(archives)) as progress:
         for archive in archives:
             dest = osp.join(folder, archive.name)
@@ -110,13 +111,13 @@ def fetch_archives(session, root, archives, connections=8, throttle=None):
                     throttle,
                     progress.update,
                 )
-            except WrongBytesError as e:
-                wrong.append(str(e))
+            except (WrongBytesError, RefusedError) as e:
+                failed.append(str(e))
                 continue
             progress.end(osp.getsize(dest))
             yield archive.name
-    if wrong:
-        raise DownloadError(' '.join(wrong))
+    if failed:
+        raise DownloadError(' '.join(failed))
 
 
 class _Source:
@@ -131,7 +132,7 @@ class _Source:
         return self._session.open(http, self.url, headers)
 
 
-def verify_simulated(root, wanted):
+def verify_simulated(root, wanted, layout=h36m_archives.RELEASE):
     """Check the archives of a simulated release, of which no server has ever heard.
 
     Returns:
@@ -142,7 +143,7 @@ def verify_simulated(root, wanted):
     """
     results = []
     for archive in wanted:
-        state = _state(root, archive)
+        state = _state(root, archive, layout)
         if state in ('missing', 'wrong'):
             path = osp.join(root, 'archives', archive.name)
             problem = archive.find_problem(path) if state == 'wrong' else 'is missing'
@@ -156,8 +157,8 @@ def verify_simulated(root, wanted):
     return results
 
 
-def _state(root, archive):
-    if h36m_archives.is_in_place(root, archive):
+def _state(root, archive, layout):
+    if h36m_archives.is_in_place(root, archive, layout):
         return 'unpacked'
     path = osp.join(root, 'archives', archive.name)
     if not osp.exists(path):
@@ -226,7 +227,7 @@ def _parse(argv):
 
 
 def add_selection(parser):
-    """Options --root, --subjects and --kinds."""
+    """Options --root, --subjects, --kinds and --layout."""
     parser.add_argument(
         '--root', metavar='DIR', help='folder with archives in it (default $DATA_ROOT/h36m)'
     )
@@ -240,6 +241,19 @@ def add_selection(parser):
         type=functools.partial(_choice, {k: k for k in h36m_archives.KINDS}),
         help=f'only these (default all): {", ".join(h36m_archives.KINDS)}',
     )  # fmt: skip
+    parser.add_argument(
+        '--layout', choices=h36m_archives.LAYOUTS, default=h36m_archives.RELEASE,
+        help='of what is unpacked: that of the release (default), or that of the system '
+        'h36m-fetch, which takes videos and poses only',
+    )  # fmt: skip
+
+
+def select(args, checksums=None):
+    """The archives that the options of :func:`add_selection` ask for."""
+    kinds = args.kinds
+    if args.layout == h36m_archives.FETCH_SYSTEM:
+        kinds = [k for k in kinds if k in h36m_archives.FETCH_SYSTEM_KINDS]
+    return h36m_archives.list_archives(args.subjects, kinds, checksums)
 
 
 def _choice(known, text):

@@ -17,7 +17,7 @@ import urllib3
 from posepile.ds.h36m.credentials import Credentials
 from posepile.errors import OptionError, PosePileError
 from posepile.raw.patience import PASSING, Patience
-from posepile.raw.responses import DownloadError, check_status, shown
+from posepile.raw.responses import DownloadError, RefusedError, check_status, shown
 
 SERVER = 'https://vision.imar.ro/human3.6m/'
 #: Seconds to wait for a connection, and for the next bytes of one.
@@ -97,7 +97,7 @@ class Session:
 
         Raises:
             SessionError: the session is over and cannot be renewed.
-            DownloadError: a page comes instead of the file although the session is valid.
+            RefusedError: a page comes instead of the file although the session is valid.
         """
         for _ in range(_MAX_PAGES):
             ticket = self._ticket
@@ -107,7 +107,7 @@ class Session:
                 return response
             response.close()
             self._renew(ticket)
-        raise DownloadError(
+        raise RefusedError(
             f'{shown(url)}: {problem} although the session is valid. See in a browser whether '
             'your account may download this file, and whether it wants an agreement first.'
         )

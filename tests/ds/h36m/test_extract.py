@@ -11,7 +11,7 @@ import zipfile
 import pytest
 
 from posepile.ds.h36m import extract
-from posepile.ds.h36m.archives import list_archives
+from posepile.ds.h36m.archives import LAYOUTS, list_archives
 from posepile.simulate.origin import MARKER
 
 
@@ -116,7 +116,7 @@ def test_other_folder_for_the_fetch_system(root, tmp_path):
     assert files_of_release(root) == {}
 
 
-@pytest.mark.parametrize('layout', extract.LAYOUTS)
+@pytest.mark.parametrize('layout', LAYOUTS)
 def test_second_run_changes_nothing(root, layout, capfd):
     assert run('--layout', layout) == 0
     before = {p: p.stat().st_mtime_ns for p in root.rglob('*') if p.is_file()}
@@ -124,7 +124,7 @@ def test_second_run_changes_nothing(root, layout, capfd):
     assert {p: p.stat().st_mtime_ns for p in root.rglob('*') if p.is_file()} == before
 
 
-@pytest.mark.parametrize('layout', extract.LAYOUTS)
+@pytest.mark.parametrize('layout', LAYOUTS)
 def test_archives_are_deleted_on_request_and_not_missed(root, layout, capfd):
     assert run('--layout', layout, '--delete-archives', '--json') == 0
     left = ['Segments_mat_gt_bb_S1.tgz', 'Segments_mat_gt_bb_S11.tgz', 'code-v1.2.zip']
@@ -136,14 +136,14 @@ def test_archives_are_deleted_on_request_and_not_missed(root, layout, capfd):
 
 def test_missing_archive_is_told(root, capfd):
     (root / 'archives' / 'Videos_S11.tgz').unlink()
-    for layout in extract.LAYOUTS:
+    for layout in LAYOUTS:
         assert run('--layout', layout) == 1
         err = capfd.readouterr().err
         assert 'Videos_S11.tgz: there is no such archive' in err
         assert 'python -m posepile.ds.h36m.fetch' in err
 
 
-@pytest.mark.parametrize('layout', extract.LAYOUTS)
+@pytest.mark.parametrize('layout', LAYOUTS)
 def test_archive_that_was_cut_leaves_nothing_that_looks_complete(root, layout, capfd):
     path = root / 'archives' / 'Videos_S1.tgz'
     whole = path.read_bytes()
@@ -159,7 +159,7 @@ def test_archive_that_was_cut_leaves_nothing_that_looks_complete(root, layout, c
         assert files_below(root / 'extracted') == EXPECTED_FETCH_SYSTEM
 
 
-@pytest.mark.parametrize('layout', extract.LAYOUTS)
+@pytest.mark.parametrize('layout', LAYOUTS)
 @pytest.mark.parametrize(
     'member',
     [
@@ -235,7 +235,7 @@ def test_videos_of_all_subjects_fall_to_different_tasks():
     assert sorted(i % 7 for i in videos) == list(range(7))
 
 
-@pytest.mark.parametrize('layout', extract.LAYOUTS)
+@pytest.mark.parametrize('layout', LAYOUTS)
 @pytest.mark.parametrize('n_files', [1, 40])
 def test_killed_run_is_continued(root, layout, n_files):
     members = [(f'S1/Videos/{i:02}.mp4', os.urandom(100_000)) for i in range(60)]

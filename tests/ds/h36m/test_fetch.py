@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from posepile.ds.h36m import fetch
+from posepile.ds.h36m import extract, fetch
 from posepile.ds.h36m.archives import (
     KINDS,
     KNOWN_MD5,
@@ -253,6 +253,23 @@ def test_what_was_unpacked_is_not_fetched_again(server, root):
     assert server.logins == 1
 
 
+def test_archives_of_the_fetch_system(server, root, capfd):
+    options = ['--layout', 'h36m-fetch', '--json']
+    assert run(server, *options) == 0
+    fetched = {e['name'] for e in json.loads(capfd.readouterr().out)}
+    assert fetched == {n for n in FILES if n.startswith(('Videos', 'Poses'))}
+    for name in fetched:
+        (root / 'archives' / name).unlink()
+    kind_folder = root / 'extracted' / 'S5' / 'Poses_D3_Positions'
+    kind_folder.mkdir(parents=True)
+    (kind_folder / 'Walking.cdf').write_text('x')
+    only = ['--kinds', 'Poses_D3_Positions']
+    assert run(server, *options, *only) == 0
+    assert {e['name']: e['state'] for e in json.loads(capfd.readouterr().out)} == {
+        'Poses_D3_Positions_S1.tgz': 'fetched', 'Poses_D3_Positions_S5.tgz': 'unpacked'
+    }  # fmt: skip
+
+
 def command(server, *options):
     """The command in another process, with little pieces."""
     code = (
@@ -331,9 +348,11 @@ def test_server_that_fails_for_good(server, root, many_pieces, capfd):
 @pytest.mark.parametrize('status', [404, 410])
 def test_files_that_are_gone(server, root, capfd, status):
     server.troubles = [status]
-    assert fetch_videos(server) == 1
-    assert f'HTTP status {status}' in capfd.readouterr().err
-    assert len(server.requests) == 1
+    assert run(server) == 1
+    assert f'code-v1.2.zip answered with HTTP status {status}' in capfd.readouterr().err
+    assert set(os.listdir(root / 'archives')) == {*FILES, 'checksums.txt'} - {'code-v1.2.zip'}
+    assert run(server) == 0
+    assert_complete(root)
 
 
 def test_rate_is_limited():
@@ -509,6 +528,26 @@ def test_two_at_a_time_share_the_work(server, root):
     assert [p.returncode for p in processes] == [0, 0], errors
     assert_videos(root)
     assert len(server.requests) == 9
+
+
+@pytest.mark.slow
+def test_simulated_release_comes_over_the_network_as_it_is(
+    simulated_root, tmp_path, root, monkeypatch
+):
+    """The archives that the simulation makes are as the server has them."""
+    source = simulated_root('h36m') / 'h36m'
+    archives = source / 'archives'
+    files = {p.name: p.read_bytes() for p in archives.iterdir() if p.suffix in ('.tgz', '.zip')}
+    assert len(files) == 43
+    server = Server(files)
+    monkeypatch.setenv('H36M_SERVER', server.url)
+    assert fetch.main(['--checksums', str(archives / 'checksums.txt')]) == 0
+    server.close()
+    assert extract.main([]) == 0
+    for path in source.rglob('*'):
+        name = path.relative_to(source)
+        if path.is_file() and name.parts[0] in ('S1', 'S9', 'S11', 'Release-v1.2'):
+            assert (root / name).read_bytes() == path.read_bytes(), name
 
 
 def test_kinds_cover_what_the_outputs_read():
