@@ -5,7 +5,7 @@ from posepile.cluster.lock import holder
 from posepile.cluster.overview import step_summary
 from posepile.cluster.plan import plan_of, script_of
 from posepile.cluster.progress import log_tail
-from posepile.cluster.slurm.commands import SlurmError, how_it_ended
+from posepile.cluster.slurm.commands import SlurmError, how_they_ended
 from posepile.cluster.slurm.ended import describe_end
 from posepile.cluster.slurm.queue import queue_of, unfinished_steps
 from posepile.cluster.state import RUNNING, StepState, steps_of
@@ -69,16 +69,22 @@ def _stale(state, plan, info):
 
 def _ended_by_slurm(state, queued):
     """Tasks that are marked as running in jobs that are gone: nobody was there to note it."""
-    failures = []
-    for i_task, mark in enumerate(state.marks()):
-        if mark['state'] == RUNNING and 'job' in mark and i_task not in queued:
-            try:
-                end = how_it_ended(*mark['job'].split('_'))
-            except SlurmError:
-                end = ''
-            problem = describe_end(end, state.early_log_path(mark['job']))
-            failures.append(_failure(state, i_task, problem))
-    return failures
+    jobs = {
+        i_task: mark['job']
+        for i_task, mark in enumerate(state.marks())
+        if mark['state'] == RUNNING and 'job' in mark and i_task not in queued
+    }
+    elements = {i_task: (job.split('_')[0], int(job.split('_')[1])) for i_task, job in jobs.items()}
+    try:
+        ends = how_they_ended(elements.values())
+    except SlurmError:
+        ends = {}
+    return [
+        _failure(
+            state, i_task, describe_end(ends.get(element, ''), state.early_log_path(jobs[i_task]))
+        )
+        for i_task, element in elements.items()
+    ]
 
 
 def _failure(state, i_task, problem):

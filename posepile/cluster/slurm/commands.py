@@ -88,28 +88,61 @@ def max_array_size() -> int:
     return int(found[1]) if found else 1001
 
 
-def how_it_ended(job, index) -> str:
-    """How an element of an array job ended, such as ``OUT_OF_MEMORY``; ``''`` if nobody knows.
+def how_they_ended(elements) -> dict[tuple[str, int], str]:
+    """How elements of array jobs ended, such as ``OUT_OF_MEMORY``.
 
     Asks the accounting where there is one, else the controller, which forgets after minutes.
+
+    Args:
+        elements: pairs (number of the array job, index).
+
+    Returns:
+        {(job, index): state}, without those of which nobody knows.
     """
-    element = f'{job}_{index}'
+    elements = set(elements)
+    jobs = sorted({job for job, _ in elements}, key=int)
+    if not jobs:
+        return {}
+    found = {}
     try:
-        lines = _run(['sacct', '-X', '-n', '-P', '-o', 'State', '-j', element]).split('\n')
-        if lines[0].strip():
-            return lines[0].split()[0].rstrip('+')  # "CANCELLED by 1000"
+        words = ['sacct', '--noheader', '--parsable2', '--allocations', '--array']
+        for line in _run([*words, '--format=JobID,State', f'--jobs={",".join(jobs)}']).splitlines():
+            element, _, state = line.partition('|')
+            job, _, index = element.partition('_')
+            if index.isdecimal() and state:
+                found[job, int(index)] = state.split()[0].rstrip('+')  # "CANCELLED by 1000"
     except SlurmSilence:
         raise
     except SlurmError:  # no accounting, or no sacct
-        pass
+        found = {}
+    for job in jobs:
+        if any(other == job and (other, i) not in found for other, i in elements):
+            found |= _ends_in_memory(job)
+    return {element: found[element] for element in elements if element in found}
+
+
+def _ends_in_memory(job):
+    """What the controller remembers of an array job: {(job, index): state}."""
     try:
-        text = _run(['scontrol', '--oneliner', 'show', 'job', element])
+        text = _run(['scontrol', '--oneliner', 'show', 'job', job])
     except SlurmSilence:
         raise
     except SlurmError:  # it has forgotten
-        return ''
-    found = re.search(r'\bJobState=(\w+)', text)
-    return found[1] if found else ''
+        return {}
+    ends = {}
+    for line in text.splitlines():
+        indices = re.search(r'\bArrayTaskId=([\d,-]+)', line)
+        state = re.search(r'\bJobState=(\w+)', line)
+        if indices and state:
+            ends |= {(job, i): state[1] for i in _expanded(indices[1])}
+    return ends
+
+
+def _expanded(ranges):
+    """The numbers of ``'0-3,7'``."""
+    for part in ranges.split(','):
+        first, _, last = part.partition('-')
+        yield from range(int(first), int(last or first) + 1)
 
 
 def _run(words, input=None) -> str:

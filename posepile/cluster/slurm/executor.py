@@ -15,12 +15,9 @@ from posepile.cluster.slurm.commands import CONTINUABLE, SlurmError, SlurmSilenc
 from posepile.cluster.slurm.config import read_config
 from posepile.cluster.slurm.ended import describe_end
 from posepile.cluster.slurm.queue import queue_of
-from posepile.cluster.slurm.script import chunks, job_name, job_script
+from posepile.cluster.slurm.submission import Submission
 from posepile.cluster.state import DONE, FAILED, MarkReader, StepState, running_tasks, steps_of
 from posepile.errors import OptionError, PosePileError
-
-#: How long Slurm may be silent while we submit.
-_SECONDS_TO_SUBMIT = 600
 
 #: How long a finished task's mark may take to come through a network file system.
 _SECONDS_FOR_MARKS = 10
@@ -73,11 +70,10 @@ class SlurmExecutor:
         if request.name in self.config.settings(request).here:
             return self._run_here(request, state, only)
         if self.detached:
-            jobs = _Submission(self.config, request, state, self._dependencies(request)).submit(
-                only
-            )
-            if jobs:
-                say(f'{request.dataset} {request.name}: submitted as {_jobs_text(jobs)}')
+            dependencies = self._dependencies(request)
+            submitted = Submission(self.config, request, state, dependencies).submit(only)
+            if submitted:
+                say(f'{request.dataset} {request.name}: submitted as {_jobs_text(submitted)}')
             else:
                 say(f'{request.dataset} {request.name}: all that is missing is in the queue')
             return False
@@ -116,73 +112,6 @@ class SlurmExecutor:
         return sorted(jobs, key=int)
 
 
-class _Submission:
-    """Submits what is neither done nor in the queue."""
-
-    def __init__(self, config, request, state, dependencies=()):
-        self.request = request
-        self.state = state
-        self.settings = config.settings(request)
-        self.dependencies = [f'afterok:{":".join(dependencies)}'] if dependencies else []
-
-    def submit(self, only=None) -> list[str]:
-        """Returns the numbers of the new jobs."""
-        queued = queue_of([self.state])[self.state.name]
-        todo = [
-            i
-            for i, mark in enumerate(self.state.marks())
-            if mark['state'] != DONE and i not in queued and (only is None or i in only)
-        ]
-        for i_task in todo:
-            self.state.clear_mark(i_task)
-        if not queued:
-            self.state.delete_early_logs()
-        jobs = []
-        for offset, tasks in chunks(todo, commands.max_array_size()):
-            dependencies = list(self.dependencies)
-            if jobs and self.settings.max_parallel:
-                # Side by side, each of them would take the whole allowance.
-                dependencies.append(f'afterany:{jobs[-1]}')
-            jobs.append(self._submit_one(offset, tasks, dependencies))
-        return jobs
-
-    def _submit_one(self, offset, tasks, dependencies):
-        name = job_name(self.request.dataset, self.request.name, offset)
-        self._note(name, None)
-        script = job_script(
-            self.request, self.state.folder, self.settings, tasks, offset, dependencies
-        )
-        deadline = time.monotonic() + _SECONDS_TO_SUBMIT
-        while True:
-            try:
-                job = commands.submit(script)
-                break
-            except SlurmSilence as e:
-                # It may have taken the job all the same.
-                say(f'{self.request.dataset} {self.request.name}: waiting for Slurm ({e})')
-                job = self._find(name, offset, tasks, deadline)
-                if job is not None:
-                    break
-        self._note(name, job)
-        return job
-
-    def _find(self, name, offset, tasks, deadline):
-        """The job with this name that has the given tasks; None if Slurm knows none."""
-        while True:
-            time.sleep(5)
-            try:
-                queued = commands.queued([name])
-            except SlurmSilence:
-                if time.monotonic() > deadline:
-                    raise
-                continue
-            jobs = {task.job for task in queued if offset + task.index in tasks}
-            return jobs.pop() if jobs else None
-
-    def _note(self, name, job):
-        self.state.update(jobs=self.state.read().get('jobs', {}) | {name: job})
-
-
 class _Attended:
     """Submits a step and waits until it has ended."""
 
@@ -201,8 +130,7 @@ class _Attended:
         with Signals() as signals:
             try:
                 while True:
-                    self._submit()
-                    lost = self._wait(signals)
+                    lost = self._wait(self._submit(), signals)
                     if not lost or not self._shall_resubmit(lost):
                         break
             except Interrupted:
@@ -217,21 +145,25 @@ class _Attended:
             raise TaskFailed(self.request.name, failed, len(self.state.marks()))
 
     def _submit(self):
+        """Submit what is missing; returns {task number: (job, index)} of all in the queue."""
         in_queue = queue_of([self.state])[self.state.name]
-        if in_queue and self.rounds == 0:
-            jobs = sorted({task.job for task in in_queue.values()}, key=int)
-            say(f'{self.title}: {_jobs_text(jobs)} is at work already; waiting for it')
-        jobs = _Submission(self.config, self.request, self.state).submit(self.only)
-        if jobs:
-            say(f'{self.title}: submitted as {_jobs_text(jobs)}')
+        at_work = {i: (task.job, task.index) for i, task in in_queue.items()}
+        if at_work and self.rounds == 0:
+            say(f'{self.title}: {_jobs_text(at_work)} is at work already; waiting for it')
+        submitted = Submission(self.config, self.request, self.state).submit(self.only)
+        if submitted:
+            say(f'{self.title}: submitted as {_jobs_text(submitted)}')
+        return at_work | submitted
 
-    def _wait(self, signals):
-        """Wait until nothing of the step is in the queue; returns what ended without a mark.
+    def _wait(self, seen, signals):
+        """Wait until nothing of the step is in the queue.
+
+        Args:
+            seen: {task number: (job, index)} of what is in it now.
 
         Returns:
-            {task number: (job, index)}.
+            The same of what ended without a mark.
         """
-        seen = {}
         silent = False
         marks = self.reader.read()
         n_done = sum(mark['state'] == DONE for mark in marks)
@@ -292,7 +224,8 @@ class _Attended:
 
     def _shall_resubmit(self, lost):
         """Mark what Slurm ended for good as failed; whether something can go on."""
-        ends = {i: commands.how_it_ended(*job) for i, job in lost.items()}
+        found = commands.how_they_ended(lost.values())
+        ends = {i: found.get(job, '') for i, job in lost.items()}
         cancelled = [i for i, end in ends.items() if end == 'CANCELLED']
         if cancelled:
             for i_task in cancelled:
@@ -339,5 +272,7 @@ def _seconds_between_looks(n_tasks):
     return 1 + min(n_tasks / 500, 20)
 
 
-def _jobs_text(jobs):
+def _jobs_text(tasks):
+    """The jobs in {task number: (job, index)}, for people."""
+    jobs = sorted({job for job, _ in tasks.values()}, key=int)
     return f'Slurm job {jobs[0]}' if len(jobs) == 1 else f'Slurm jobs {", ".join(jobs)}'

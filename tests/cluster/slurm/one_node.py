@@ -4,6 +4,7 @@ Munged, slurmctld and slurmd run as ordinary processes in a folder of their own,
 no system service is needed and none is disturbed.
 """
 
+import ctypes
 import os
 import shutil
 import signal
@@ -116,7 +117,7 @@ class OneNode:
         with open(self.folder / f'{name}.out', 'ab') as f:
             self.processes[name] = subprocess.Popen(
                 [_which(name), *words], stdin=subprocess.DEVNULL, stdout=f, stderr=f,
-                start_new_session=True, env=os.environ | self.env,
+                start_new_session=True, env=os.environ | self.env, preexec_fn=_end_with_parent,
             )  # fmt: skip
 
     def _end(self, name):
@@ -127,6 +128,11 @@ class OneNode:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def _end_with_parent():
+    # A test run that is killed leaves no cluster behind. 1: PR_SET_PDEATHSIG
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 def _which(name):

@@ -37,7 +37,9 @@ def test_product_is_the_same_as_that_of_a_local_run(tmp_path, slurm):
         root.mkdir()
         (root / 'cluster.toml').write_text(CLUSTER)
         posepile(root, 'simulate', 'aspset')
-        env = {} if executor == 'local' else slurm.env | {'POSEPILE_TASKS': '3'}
+        env = {'POSEPILE_TASKS': '1'}
+        if executor == 'slurm':
+            env = slurm.env | {'POSEPILE_TASKS': '3'}
         run = posepile(root, 'run', 'aspset', '--executor', executor, **env)
         assert ('submitted as Slurm job' in run.stderr) == (executor == 'slurm')
         products.append(product(root))

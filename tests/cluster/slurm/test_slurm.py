@@ -63,7 +63,7 @@ def test_detached_pipeline_runs_by_itself_in_order(pipeline, until):
     assert run.status == 0, run.stderr
     assert ends(pipeline) == {}
     assert step_status(pipeline, 'pack')['state'] == 'queued'
-    assert step_status(pipeline, 'pack')['waits_for'] == ['Dependency']
+    until(lambda: step_status(pipeline, 'pack')['waits_for'] == ['Dependency'], 'the reason')
     # Nobody else can start on it meanwhile, here or there.
     local = pipeline.posepile('run', 'demo', '--executor', 'local')
     assert local.status == 1 and 'is being worked on by the Slurm jobs' in local.stderr
