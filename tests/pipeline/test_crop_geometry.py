@@ -51,12 +51,13 @@ def test_golden_values_without_camera():
     box=st.tuples(st.floats(100, 700), st.floats(100, 700), st.floats(5, 200), st.floats(5, 200)),
     angles=st.tuples(*[st.floats(-1, 1)] * 3),
     center=st.tuples(*[st.floats(-2e4, 2e4)] * 3),
+    expansion=st.sampled_from([1.0, 1.8]),
 )
-def test_agrees_with_the_reference(coeffs, box, angles, center):
+def test_agrees_with_the_reference(coeffs, box, angles, center, expansion):
     rotation, _ = cv2.Rodrigues(np.float64(angles))
     camera = studio_camera(coeffs, rotation, center)
-    crop = plan_crop(camera, box, (1000, 1000))
-    reference = reference_crop(as_dict(camera), box, (1000, 1000))
+    crop = plan_crop(camera, box, (1000, 1000), expansion)
+    reference = reference_crop(as_dict(camera), box, (1000, 1000), expansion)
     assert crop.imshape == reference.size[::-1]
     np.testing.assert_allclose(crop.box, reference.box, atol=1e-3)
     points = np.random.default_rng(0).uniform(50, 950, (20, 2))

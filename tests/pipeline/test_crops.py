@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import rlemasklib
 
-from posepile.clips import Clip, EveryNth, Person, WhenMoved
+from posepile.clips import Clip, EveryNth, OfEveryNth, Person, WhenMoved
 from posepile.joint_info import JointInfo
 from posepile.pipeline.crops import crops_of, make_crop
 from posepile.pipeline.recipe import Recipe
@@ -160,3 +160,23 @@ def test_frames_when_moved():
     joints[1, 1] = np.nan  # missing in the second frame, and in the third where it was
     assert list(WhenMoved(100, check_validity=True)(joints)) == [0, 1, 2]
     assert list(WhenMoved(100, assume_nan_unchanged=True)(joints)) == [0, 1]
+
+
+def test_selection_by_some_of_the_joints():
+    joints = np.zeros((4, 2, 3))
+    joints[:, 0, 0] = [0, 200, 400, 400]
+    joints[:, 1, 0] = [0, 0, 0, 150]
+    assert list(WhenMoved(100)(joints)) == [0, 1, 2, 3]
+    assert list(WhenMoved(100, joints=(0,))(joints)) == [0, 1, 2]
+    assert list(WhenMoved(100, joints=(1,))(joints)) == [0, 3]
+
+
+def test_selection_among_every_nth_frame():
+    """What happens in between does not count."""
+    joints = np.zeros((12, 1, 3))
+    joints[3:5] = 1000  # between frames 0 and 5
+    joints[10:] = 100
+    assert list(OfEveryNth(5, WhenMoved(100))(joints)) == [0, 10]
+    assert list(OfEveryNth(5, EveryNth(2))(joints)) == [0, 10]
+    assert list(WhenMoved(100)(joints)) == [0, 3, 5, 10]
+    assert list(OfEveryNth(5, EveryNth(1))(joints[:1])) == [0]

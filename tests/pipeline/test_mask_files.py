@@ -164,3 +164,10 @@ def test_imported_masks_are_compressed(given, capsys):
     assert open_masks(out)['0.jpg'] == rle
     assert main(['import', str(given), '--out', str(out)]) == 1
     assert 'holds results already' in capsys.readouterr().err
+
+
+def test_products_without_masks_do_not_look_for_any(given):
+    results(recipe().masks_dir, {PATH: dict(person=encoded_rle(square(3)))})
+    (given / 'masks_000000.pkl').write_bytes(b'no pickle')
+    masks = MaskFiles(recipe(mask_of='nobody'))
+    assert not masks and masks.folder is None

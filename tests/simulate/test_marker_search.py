@@ -34,6 +34,21 @@ def test_noise_is_no_marker():
     assert np.isnan(search([(300, 120)], [])).all()
 
 
+def test_faint_spots_of_the_same_shape_are_no_markers():
+    """Cloth can look like a marker but for its contrast, and better than one in a bad video."""
+    place = np.array([(300, 120)])
+    image = np.full((*IMSHAPE, 3), 90, np.uint8)
+    faint = (draw_markers(image.copy(), place + [5, 0]).astype(int) - 90) // 6 + 90
+    image = draw_markers(faint.astype(np.uint8), place)
+    image[119:122, 299:302] = [[[170] * 3], [[255] * 3], [[180] * 3]]  # damaged
+    crop = warp_image(image, plan_crop(None, BOX, IMSHAPE))
+    [found] = marker_displacements(crop, reference_crop(None, BOX, IMSHAPE), place, IMSHAPE)
+    assert np.linalg.norm(found) < 1
+    crop = warp_image(faint.astype(np.uint8), plan_crop(None, BOX, IMSHAPE))
+    [found] = marker_displacements(crop, reference_crop(None, BOX, IMSHAPE), place, IMSHAPE)
+    assert np.isnan(found).all()
+
+
 @pytest.mark.parametrize('distance, n_sought', [(8, 1), (11, 1), (15, 3)])
 def test_markers_that_touch_are_not_looked_for(distance, n_sought):
     points = [(270, 90), (310, 140), (310 + distance, 140)]

@@ -223,6 +223,26 @@ def test_moving_clips_leave_the_background_in_place():
     assert first.image.tobytes() == again.image.tobytes()
 
 
+@pytest.mark.parametrize('with_stool', [False, True])
+def test_other_people_in_the_same_surroundings(with_stool):
+    """As if the scene had been made for them, but for what was drawn already."""
+    camera = front_camera()
+    empty = Scene([], Background.random(np.random.default_rng(0), 'room'), supersample=1)
+    empty.render(camera, 0)
+    p = person(4, 'sit' if with_stool else 'still')
+    scene = empty.with_performers([p])
+    expected = Scene([p], empty.background, supersample=1).render(camera, 0)
+    frame = scene.render(camera, 0)
+    np.testing.assert_array_equal(frame.image, expected.image)
+    np.testing.assert_array_equal(frame.instance_ids, expected.instance_ids)
+    assert (scene._still_layers is empty._still_layers) == (not with_stool)
+    q = person(5)
+    others = scene.with_performers([q]).render(camera, 0)
+    np.testing.assert_array_equal(
+        others.image, Scene([q], empty.background, supersample=1).render(camera, 0).image
+    )
+
+
 def scene_digest():
     """Checksum of pictures and masks of a few scenes, for comparison between processes."""
     digest = hashlib.sha256()

@@ -60,6 +60,19 @@ def test_videos_come_back_frame_by_frame(tmp_path, name, codec):
     assert os.listdir(tmp_path) == [name]
 
 
+@pytest.mark.parametrize('preset', ['veryfast', 'ultrafast'])
+def test_none_repeats_the_picture_before(tmp_path, preset):
+    path = tmp_path / 'a.mp4'
+    pictures = [picture(0), None, None, picture(7), None]
+    assert write_video(path, pictures, 50, preset=preset) == 5
+    frames, _ = read_video(path)
+    for frame, i in zip(frames, (0, 0, 0, 7, 7), strict=True):
+        np.testing.assert_allclose(find_marker(frame, marker(i), 4), marker(i), atol=0.15)
+    with av.open(str(path)) as container:
+        times = [f.pts * f.time_base for f in container.decode(video=0)]
+    assert np.allclose(np.diff([float(t) for t in times]), 0.02)
+
+
 def test_broadcast_frame_rates(tmp_path):
     write_video(tmp_path / 'a.mp4', [picture()] * 10, 30000 / 1001)
     assert read_video(tmp_path / 'a.mp4')[1] == pytest.approx(30000 / 1001, abs=1e-9)
