@@ -12,7 +12,7 @@ import requests
 
 from posepile.raw.partfile import Expected
 from posepile.raw.patience import PASSING, Patience
-from posepile.raw.pieces import PieceFile, Stopped, forget_record
+from posepile.raw.pieces import PieceFile, Stopped
 from posepile.raw.responses import (
     DownloadError,
     Dropped,
@@ -29,6 +29,7 @@ _CHUNK = 1 << 16
 #: Seconds that a connection gets to notice that the transfer has ended.
 _GRACE = 2
 _MAX_CHANGES = 3
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class WrongBytesError(DownloadError):
@@ -93,15 +94,14 @@ def download_in_pieces(
                     part.finish()
                     return
                 part.start_over()
-        except OSError as e:
-            if e.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        except BaseException as e:
+            _leave(part)
+            if not isinstance(e, OSError) or e.errno not in _FULL:
                 raise
             raise DownloadError(
                 f'{dest}: the disk is full ({e.strerror}). The {part.n_present:,} bytes so far '
                 f'are kept in {part.path}. Make room and run again to continue.'
             ) from e
-        finally:
-            _leave(part)
         part.discard()
         raise WrongBytesError(
             f'{dest}: what {shown(source.url)} sends {problem}, also when fetched twice more from '
@@ -111,14 +111,12 @@ def download_in_pieces(
 
 
 def _leave(part):
-    if not osp.exists(part.path):
-        forget_record(part.dest)
-    elif part.n_present == 0:
+    if part.n_present == 0:
         part.discard()
-    else:
-        # On a full disk the last record stays, which is true as well: it claims less.
-        with contextlib.suppress(OSError):
-            part.record()
+        return
+    # On a full disk the last record stays, which is true as well: it claims less.
+    with contextlib.suppress(OSError):
+        part.record()
 
 
 class _ChangedError(Exception):
