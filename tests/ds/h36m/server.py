@@ -38,6 +38,8 @@ class Server:
         login_form_in_place: whether strangers get the login page at the address they asked for,
             rather than being sent to another one.
         etag: of all files, or None.
+        knows_if_range: whether ranges are refused when another state was asked for.
+        if_ranges: that header of each request for a file.
         delay: seconds before each 64 KiB of a file.
         login_troubles: HTTP statuses of the next answers to the login form.
         logins: number of successful logins.
@@ -52,6 +54,8 @@ class Server:
         self.ranges = True
         self.login_form_in_place = False
         self.etag = '"1"'
+        self.knows_if_range = True
+        self.if_ranges = []
         self.delay = 0
         self.login_troubles = []
         self.logins = 0
@@ -156,7 +160,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             headers['Content-Disposition'] = f'attachment; filename="{attachment}"'
         start, end, status = 0, len(content), 200
         match = re.fullmatch(r'bytes=(\d+)-(\d+)', self.headers.get('Range', ''))
-        same = self.headers.get('If-Range', site.etag) == site.etag
+        site.if_ranges.append(self.headers.get('If-Range'))
+        same = not site.knows_if_range or self.headers.get('If-Range', site.etag) == site.etag
         if site.ranges and match and same:
             start, end, status = int(match[1]), min(int(match[2]) + 1, end), 206
             if kind == 'shift':
