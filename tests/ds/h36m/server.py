@@ -165,7 +165,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if site.ranges and match and same:
             start, end, status = int(match[1]), min(int(match[2]) + 1, end), 206
             if kind == 'shift':
-                start += value
+                start, end = start + value, min(end + value, len(content))
             headers['Content-Range'] = f'bytes {start}-{end - 1}/{len(content)}'
         body = content[start:end]
         if kind == 'wrong':
