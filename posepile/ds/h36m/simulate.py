@@ -151,11 +151,17 @@ def _simulate_take(folder, take, studio, seed, markers):
             points = camera.project(true_joints(take, seed)[:, JOINTS_17]) if markers else None
             video = f'{folder}/Videos/{view.name}.mp4'
             _write_video(video, _frames(scene, view, points))
-            if take.key == (1, 14, 1) and i_camera == 0:  # what is between the actions
-                image = scene.render(camera, 0).image
-                for name in ('_ALL', '_ALL 1'):
-                    _write_video(video.replace(take.name, name), [image, *[None] * 9])
+            if take.subject == 1 and i_camera == 0:
+                _write_what_is_between(osp.dirname(video), scene.render(camera, 0).image)
         yield view
+
+
+def _write_what_is_between(folder, image):
+    """The videos of S1's first camera with all that was filmed between the actions."""
+    for name in ('_ALL', '_ALL 1'):
+        path = f'{folder}/{name}.{CAMERA_IDS[0]}.mp4'
+        if not osp.exists(path):
+            _write_video(path, [image, *[None] * 9])
 
 
 def _write_video(path, frames):
@@ -211,7 +217,7 @@ def _true_people(view, product, seed, markers):
             imshape=view.camera.imshape,
             camera=camera_dict(view.camera),
             mask=view.masks.get(i) if product.has_masks else None,
-            is_mask_estimated=True,
+            is_mask_estimated=product.has_masks,
             markers=pixels[i] if markers else None,
             expansion=product.expansion,
         )
