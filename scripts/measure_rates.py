@@ -38,7 +38,7 @@ SCRIPTS = osp.dirname(osp.abspath(__file__))
 BENCHMARKS = osp.join(osp.dirname(SCRIPTS), 'benchmarks')
 
 #: Simulated and run for their memory; the first one also for everything else.
-PRODUCTS = ('aspset', 'coco', 'h36m')
+PRODUCTS = ('aspset', 'coco')
 
 #: How often each simulated clip is cropped and packed, for archives of some hundred crops.
 COPIES = 6

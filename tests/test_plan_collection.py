@@ -1,19 +1,17 @@
 """The plan of a collection: arithmetic on given rates, and docs/cluster.md, which shows it."""
 
-import importlib.util
 import json
 import os.path as osp
 import sys
 
 import pytest
 
-ROOT = osp.dirname(osp.dirname(osp.abspath(__file__)))
-spec = importlib.util.spec_from_file_location(
-    'plan_collection', f'{ROOT}/scripts/plan_collection.py'
-)
-planning = importlib.util.module_from_spec(spec)
-sys.modules[spec.name] = planning  # its dataclasses look themselves up there
-spec.loader.exec_module(planning)
+SCRIPTS = osp.join(osp.dirname(osp.dirname(osp.abspath(__file__))), 'scripts')
+sys.path.insert(0, SCRIPTS)
+import collection_costs as costs  # noqa: E402
+import plan_collection as planning  # noqa: E402
+
+sys.path.remove(SCRIPTS)
 
 RATES = {
     'processor': 'a slow one',
@@ -53,16 +51,16 @@ def rates(tmp_path):
 
 @pytest.fixture
 def datasets(collection):
-    return planning.read_collection(collection)
+    return costs.read_collection(collection)
 
 
 def cropping(datasets, name):
     [dataset] = (d for d in datasets if d.name == name)
-    return planning.cropping_core_seconds(dataset, RATES, frames_per_crop=4)
+    return costs.cropping_core_seconds(dataset, RATES, frames_per_crop=4)
 
 
 def test_core_seconds_follow_the_formulas(datasets):
-    assert planning.mean_frames_per_crop(datasets) == 400 / 100
+    assert costs.mean_frames_per_crop(datasets) == 400 / 100
     assert cropping(datasets, 'films') == 400 * 2 * 0.5 + 100 * 3
     assert cropping(datasets, 'reels') == 50 * 4 * 1 * 0.5 + 50 * 3
     assert cropping(datasets, 'stills') == 60 * 5
@@ -73,16 +71,16 @@ def test_core_seconds_follow_the_formulas(datasets):
 def test_photographs_larger_than_measured_cost_in_proportion(tmp_path):
     path = tmp_path / 'c.csv'
     path.write_text(HEADER + 'huge,images,4000,2000,,1,,,\n')
-    assert cropping(planning.read_collection(path), 'huge') == 5 * 8 / 4
+    assert cropping(costs.read_collection(path), 'huge') == 5 * 8 / 4
 
 
 def test_a_smaller_photograph_that_took_longer_counts():
     measured = [[1.0, 6.0], [4.0, 5.0]]
-    assert planning._photograph_seconds(3.0, measured) == 6
+    assert costs._photograph_seconds(3.0, measured) == 6
 
 
 def test_a_plan_is_in_proportion_to_the_crops(datasets):
-    once = planning.plan(datasets, RATES, 220, 4)
+    once = costs.plan(datasets, RATES, 220, 4)
     assert once.cropping == 700 + 250 + 300 + 20
     assert once.packing == 220 * 0.25
     assert once.longest_packing == 100 * 0.25
@@ -90,7 +88,7 @@ def test_a_plan_is_in_proportion_to_the_crops(datasets):
     assert once.bytes_of_images == 220_000
     assert once.bytes_of_annotations == 220 * 120
     assert once.masks is None
-    twice = planning.plan(datasets, RATES, 440, 4, mask_rate=10)
+    twice = costs.plan(datasets, RATES, 440, 4, mask_rate=10)
     assert twice.cropping == 2 * once.cropping
     assert twice.longest_packing == 2 * once.longest_packing
     assert twice.masks == 44
@@ -130,7 +128,7 @@ def test_a_wrong_row_is_refused(tmp_path, row):
     path = tmp_path / 'c.csv'
     path.write_text(f'{HEADER}{row}\n')
     with pytest.raises(ValueError, match='radar|wide|many'):
-        planning.read_collection(path)
+        costs.read_collection(path)
 
 
 @pytest.mark.parametrize('text', ['0', '-1', 'nan', 'inf', 'some'])
@@ -141,7 +139,7 @@ def test_numbers_must_be_positive(text, capsys):
 
 
 def test_names_of_datasets_are_unique():
-    names = [d.name for d in planning.read_collection()]
+    names = [d.name for d in costs.read_collection(planning.COLLECTION)]
     assert len(names) == len(set(names))
 
 
