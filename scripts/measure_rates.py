@@ -2,7 +2,7 @@
 
     python scripts/measure_rates.py [--repeats 2] [--out FILE]
 
-It takes a few minutes. Times are those of the processor and not of the clock, so that other work on
+It takes five to ten minutes. Times are those of the processor and not of the clock, so that other work on
 the machine hardly matters; what is measured runs on one core. The videos are those of a simulated
 ASPset-510 (1920x1080), the photographs those of benchmarks/crops.py.
 """
@@ -38,7 +38,7 @@ SCRIPTS = osp.dirname(osp.abspath(__file__))
 BENCHMARKS = osp.join(osp.dirname(SCRIPTS), 'benchmarks')
 
 #: Simulated and run for their memory; the first one also for everything else.
-PRODUCTS = ('aspset', 'coco')
+PRODUCTS = ('aspset', 'coco', 'h36m')
 
 #: How often each simulated clip is cropped and packed, for archives of some hundred crops.
 COPIES = 6
