@@ -97,8 +97,8 @@ def simulate(root, seed=0, size='tiny', markers=False):
 
 
 def _moments(take, rng):
-    """A few frames at irregular intervals, of those that the videos show as they are."""
-    drawn = [i for i in range(take.n) if take.is_drawn(i)]
+    """A few frames at irregular intervals, of those that the videos show with markers."""
+    drawn = [i for i in range(take.n) if take.in_full or i % 5 == 0]
     chosen = rng.choice(drawn, min(MOMENTS_PER_TAKE, len(drawn)), replace=False)
     return [Moment(take, frame) for frame in sorted(chosen.tolist())]
 
@@ -218,7 +218,8 @@ def _camera_metadata(view):
 
 
 def _true_people(views, seed, markers):
-    """All 133 joints of the examples that must come of the views."""
+    """All 133 joints of the examples that must come of the views; those of the test set have no
+    masks."""
     by_video = {}
     for view in sorted(views, key=lambda v: (v.take.key, v.i_camera, v.frame)):
         by_video.setdefault((view.take, view.i_camera), []).append(view)
@@ -229,7 +230,10 @@ def _true_people(views, seed, markers):
         for view in _when_moved(frames):
             if view.frame >= take.video_length(i_camera):
                 continue  # the video ends before, or there is none
-            frame = scene.render(view.camera, view.frame)
+            mask = None
+            if SPLITS[take.subject] != TEST:
+                frame = scene.render(view.camera, view.frame)
+                mask = rlemasklib.encode(frame.mask(0).astype(np.uint8))
             people.append(
                 TruePerson(
                     crop_path=f'h3wb_downscaled/S{take.subject}/Images/{view.name}/'
@@ -239,8 +243,8 @@ def _true_people(views, seed, markers):
                     box=np.array(_box(view), np.float64),
                     imshape=view.camera.imshape,
                     camera=camera_dict(view.camera),
-                    mask=rlemasklib.encode(frame.mask(0).astype(np.uint8)),
-                    is_mask_estimated=True,
+                    mask=mask,
+                    is_mask_estimated=mask is not None,
                     markers=points[view.frame, JOINTS_17] if markers else None,
                 )
             )
