@@ -49,6 +49,7 @@ def write_video(
     pixel_format = pixel_format or _PIXEL_FORMATS[codec]
     rate = fractions.Fraction(fps).limit_denominator(1001)
     n_written, stream = 0, None
+    reformatter = av.video.reformatter.VideoReformatter()  # setting one up takes its time
     # Otherwise the container would hold random identifiers and the version of the library.
     options = {'fflags': '+bitexact'}
     with (
@@ -76,7 +77,7 @@ def write_video(
                 )
             if picture is not None:
                 frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format='rgb24')
-                frame = frame.reformat(format=pixel_format)
+                frame = reformatter.reformat(frame, format=pixel_format)
             frame.pts, frame.time_base = n_written, 1 / rate
             container.mux(stream.encode(frame))
             n_written += 1
