@@ -82,22 +82,31 @@ def iter_training(folder, metadata: Metadata):
     Raises:
         RawDataError: if there is neither, or what they say contradicts the format.
     """
-    path = find_file(folder, TRAINING_JSON)
-    if path is not None:
-        points = dict(itertools.islice(iter_points(folder), N_CHECKED))
-        for i, entry in iter_samples(path):
-            yield _sample(path, i, entry, metadata, points.get(i))
+    path = training_file(folder)
+    if path.endswith('.npz'):
+        from posepile.ds.h3wb.training_npz import read_training_npz
+
+        yield from read_training_npz(path)
         return
-    path = find_file(folder, TRAINING_NPZ)
+    points = dict(itertools.islice(iter_points(folder), N_CHECKED))
+    for i, entry in iter_samples(path):
+        yield _sample(path, i, entry, metadata, points.get(i))
+
+
+def training_file(folder) -> str:
+    """Path of the annotations of the training images: JSON, or else npz.
+
+    Raises:
+        RawDataError: if there is neither.
+    """
+    path = find_file(folder, TRAINING_JSON) or find_file(folder, TRAINING_NPZ)
     if path is None:
         raise RawDataError(
             osp.join(folder, TRAINING_JSON),
             f'there are no training annotations: neither this file nor {TRAINING_NPZ}',
             'Download them: posepile run h3wb',
         )
-    from posepile.ds.h3wb.training_npz import read_training_npz
-
-    yield from read_training_npz(path)
+    return path
 
 
 def iter_test(folder, metadata: Metadata):

@@ -73,6 +73,7 @@ def load_index() -> np.ndarray:
 @functools.lru_cache(maxsize=1)
 def _open_index(path):
     if not osp.exists(path):
+        annotations.training_file(release_dir())  # before a folder appears where there was none
         folder = osp.dirname(path)
         os.makedirs(folder, exist_ok=True)
         with open_locked(osp.join(folder, '.lock')):

@@ -20,8 +20,6 @@ TAKES = (
     Take(6, 13, 1, 'still', 21),
     Take(7, 6, 1, 'walk', 41),
     Take(8, 16, 2, 'kick', 41, missing_video=3),
-    Take(9, 5, 1, 'still', 6),
-    Take(11, 2, 2, 'still', 6),
 )
 
 
