@@ -8,5 +8,8 @@ step download            -- python -m posepile.ds.h36m.fetch
 step extract --tasks 7   -- python -m posepile.ds.h36m.extract
 step boxes   --tasks 64  -- python -m posepile.ds.h36m.boxes
 step crops   --tasks 64  -- python -m posepile.ds.h36m.main crops
-step masks   --tasks 18 --gpu -- python -m posepile.segmentation crops h36m
+case $POSEPILE_DATASET in
+    h36m | h36m_incorrect_S9 | h36m_partial | h36m_protocol1) ;; # are without masks
+    *) step masks --tasks 18 --gpu -- python -m posepile.segmentation crops h36m ;;
+esac
 step pack                -- python -m posepile.ds.h36m.main pack

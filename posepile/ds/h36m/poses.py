@@ -73,9 +73,11 @@ def read_pose_cdf(path, dims) -> np.ndarray:
 
 def _check_number_of_variables(file):
     # The library would look for each of the thousands of millions that a damaged file announces.
+    # It tells their number in no public way.
     for kind in ('_num_zvariable', '_num_rvariable'):
-        if getattr(file, kind) > _MOST_VARIABLES:
-            raise ValueError(f'{getattr(file, kind)} variables')
+        n_variables = getattr(file, kind, 0)
+        if n_variables > _MOST_VARIABLES:
+            raise ValueError(f'{n_variables} variables')
 
 
 def _is_plausible(variable):

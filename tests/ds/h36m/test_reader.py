@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import rlemasklib
 
+from posepile.cluster.plan import plan_of
 from posepile.datasets3d import get_dataset, get_joint_info
 from posepile.ds.h36m import frames, main, tree
 from posepile.ds.h36m.boxes import load_boxes
@@ -27,6 +28,7 @@ from posepile.pipeline.pack import pack
 from posepile.pipeline.stages import make_crops
 from posepile.raw.images import read_image
 from posepile.raw.video import VideoFrames
+from posepile.registry import find_dataset
 from posepile.util import TEST, TRAIN, VALID
 
 
@@ -277,3 +279,10 @@ def test_what_clients_import(blank_release):
     clip = clips(Variant())[f'S9/{name}.58860488']
     np.testing.assert_allclose(coords, clip.people[0].joints[::64])
     np.testing.assert_allclose(boxes, clip.people[0].boxes[::64])
+
+
+@pytest.mark.parametrize('variant', list_variants(), ids=lambda v: v.name)
+def test_pipeline_looks_for_masks_where_they_are_wanted(variant):
+    steps = [request.name for request in plan_of(find_dataset(variant.name))]
+    expected = ['download', 'extract', 'boxes', 'crops', 'masks', 'pack']
+    assert steps == [step for step in expected if variant.masks or step != 'masks']
