@@ -160,6 +160,12 @@ def _damaged_index(path, e):
     )
 
 
+def _damaged_contents(path, key, e):
+    return ArchiveError(
+        path, f'the contents of {key} are damaged ({e})', 'Pack it again or copy it anew.'
+    )
+
+
 def read_file(path, key: str) -> bytes:
     """Contents of the file ``key`` of the archive ``path``, checked against its checksum.
 
@@ -170,9 +176,59 @@ def read_file(path, key: str) -> bytes:
     try:
         return open_reader(path)[key]
     except (ValueError, sqlite3.Error, OSError, IndexError) as e:
-        raise ArchiveError(
-            path, f'the contents of {key} are damaged ({e})', 'Pack it again or copy it anew.'
-        ) from e
+        raise _damaged_contents(path, key, e) from e
+
+
+def read_row(path, row: int) -> tuple[str, bytes]:
+    """Path and contents of the file in a row of the index, checked against its checksum.
+
+    Raises:
+        KeyError: if the index has no such row.
+        ArchiveError: if the archive or the file is damaged.
+    """
+    reader = open_reader(path)
+    key = f'row {row}'
+    try:
+        found = reader.index.conn.execute(
+            'SELECT path, shard, offset, size, crc32c FROM files WHERE rowid = ?', (int(row),)
+        ).fetchone()
+        if found is None:
+            raise KeyError(key)
+        key = found[0]
+        return key, reader.sharder.read_from_address(*found[1:])
+    except (ValueError, sqlite3.Error, OSError, IndexError) as e:
+        raise _damaged_contents(path, key, e) from e
+
+
+def path_in_row(path, row: int) -> str:
+    """Path of the file in a row of the index.
+
+    Raises:
+        KeyError: if the index has no such row.
+        ArchiveError: if the index is damaged.
+    """
+    query = 'SELECT path FROM files WHERE rowid = ?'
+    try:
+        found = open_reader(path).index.conn.execute(query, (int(row),)).fetchone()
+    except sqlite3.Error as e:
+        raise _damaged_index(path, e) from e
+    if found is None:
+        raise KeyError(f'row {row}')
+    return found[0]
+
+
+def first_and_last_row(path, prefix: str):
+    """Rows of the first and of the last path below the directory ``prefix``; None if empty."""
+    ends = []
+    for order in ('ORDER BY path LIMIT 1', 'ORDER BY path DESC LIMIT 1'):
+        ends += [row for (row,) in _select(path, 'rowid', prefix, order)]
+    return tuple(ends) or None
+
+
+def list_rows(path, prefix: str):
+    """Yield the rows of the files below the directory ``prefix``, in the order of their paths."""
+    for (row,) in _select(path, 'rowid', prefix, 'ORDER BY path'):
+        yield row
 
 
 def list_files(path, prefix=''):

@@ -1,5 +1,6 @@
 """Datasets that stay in their archives: an example is read when it is asked for."""
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ from posepile.datasets3d import Pose3DDataset
 from posepile.errors import ArchiveError, RawDataError
 from posepile.raw.images import decode_image
 from posepile.storage import archive, codec
+from posepile.storage.order import ordered_rows
 from posepile.storage.records import (
     RECORD_ERRORS,
     decode_skeleton,
@@ -34,11 +36,16 @@ class ExampleSource:
         self.n_joints = n_joints
         self._decode_record = decode_record
 
-    def read_example(self, path):
-        """The full example at ``path``, without its image."""
+    def path_of(self, row) -> str:
+        """Path of the record in a row of the annotation archive's index."""
+        return archive.path_in_row(self.annotations_path, row)
+
+    def read_example(self, row):
+        """The full example in a row of the annotation archive's index, without its image."""
+        path = f'row {row}'
         try:
-            record = codec.unpack(archive.read_file(self.annotations_path, path))
-            return self._decode_record(record, self.n_joints)
+            path, data = archive.read_row(self.annotations_path, row)
+            return self._decode_record(codec.unpack(data), self.n_joints)
         except RECORD_ERRORS as e:
             raise ArchiveError(
                 self.annotations_path, f'the record {path} is damaged or not of this layout ({e!r})'
@@ -65,14 +72,18 @@ class PoseExampleBarecat:
         path: path of its record in the annotation archive.
         image_path: path of its image; known without reading the record.
 
-    Every other attribute of the full example (``bbox``, ``camera``, ``mask``, ...; ``image``) is
-    read from the archive at the first access and kept. Training code calls :meth:`load` instead,
-    which keeps nothing.
+    Both are looked up when asked for: a stand-in is no more than a number. Every other attribute
+    of the full example (``bbox``, ``camera``, ``mask``, ...; ``image``) is read from the archive at
+    the first access and kept. Training code calls :meth:`load` instead, which keeps nothing.
     """
 
-    def __init__(self, path, source):
-        self.path = path
+    def __init__(self, row, source):
+        self._row = row
         self._source = source
+
+    @functools.cached_property
+    def path(self):
+        return self._source.path_of(self._row)
 
     @property
     def n_joints(self):
@@ -92,9 +103,9 @@ class PoseExampleBarecat:
         Raises:
             ArchiveError: if the record or the image is damaged or missing.
         """
-        ex = self._source.read_example(self.path)
+        ex = self._source.read_example(self._row)
         if load_image:
-            ex.image = self.get_image()
+            ex.image = self._source.read_image(ex.image_path)
         return ex
 
     def get_image(self):
@@ -123,21 +134,21 @@ class Pose2DExampleBarecat(PoseExampleBarecat):
 
 
 class LazyExamples(Sequence):
-    """The examples of one split: a sequence that holds only their paths, end to end in one blob.
+    """The examples of one split, in the order of their paths: a sequence that holds none of them.
 
     Indexing takes integers, slices and integer arrays; the latter two give lists, as does ``+``.
+
+    Args:
+        n_examples: how many there are, if the archive says so.
     """
 
-    def __init__(self, source, split, example_class):
+    def __init__(self, source, split, example_class, n_examples=None):
         self._source = source
         self._example_class = example_class
-        paths = archive.list_files(source.annotations_path, SPLIT_NAMES[split])
-        encoded = [p.encode() for p in paths]
-        self._blob = b''.join(encoded)
-        self._ends = np.cumsum([len(p) for p in encoded], dtype=np.int64)
+        self._rows = ordered_rows(source.annotations_path, SPLIT_NAMES[split], n_examples)
 
     def __len__(self):
-        return len(self._ends)
+        return len(self._rows)
 
     def __getitem__(self, index):
         if isinstance(index, slice):
@@ -146,10 +157,7 @@ class LazyExamples(Sequence):
             return [self[i] for i in np.arange(len(self))[index]]
         if not -len(self) <= index < len(self):
             raise IndexError(f'example {index} of {len(self)}')
-        index %= len(self)
-        start = self._ends[index - 1] if index > 0 else 0
-        path = self._blob[start : self._ends[index]].decode()
-        return self._example_class(path, self._source)
+        return self._example_class(int(self._rows[index]), self._source)
 
     def __add__(self, other):
         return [*self, *other]
@@ -171,7 +179,11 @@ class _BarecatDataset:
         source = ExampleSource(
             annotations_path, images_path, self.joint_info.n_joints, decode_record
         )
-        self.examples = {split: LazyExamples(source, split, example_class) for split in range(3)}
+        n_examples = _examples_per_split(self.metadata)
+        self.examples = {
+            split: LazyExamples(source, split, example_class, n_examples.get(name))
+            for split, name in enumerate(SPLIT_NAMES)
+        }
 
 
 class Pose3DDatasetBarecat(_BarecatDataset, Pose3DDataset):
@@ -192,6 +204,13 @@ class Pose2DDatasetBarecat(_BarecatDataset, Pose2DDataset):
 
     def __init__(self, annotations_path, images_path=None):
         self._open(annotations_path, images_path, dict_to_example2d, Pose2DExampleBarecat)
+
+
+def _examples_per_split(metadata) -> dict:
+    """What the metadata say about the numbers of examples; only this program says it."""
+    posepile = metadata.get('posepile')
+    counts = posepile.get('examples') if isinstance(posepile, dict) else None
+    return counts if isinstance(counts, dict) else {}
 
 
 def read_metadata(annotations_path) -> dict:

@@ -29,7 +29,7 @@ def test_killed_a_hundred_times_the_product_is_the_same(tmp_path, monkeypatch):
     peaceful = fresh_root(tmp_path / 'peaceful', release)
     assert run(peaceful) == 0
     expected = product(peaceful)
-    assert set(expected) == {'annotations.barecat', 'images.barecat', 'report.json'}
+    assert {'annotations.barecat', 'images.barecat', 'report.json'} < set(expected)
 
     rng = random.Random(0)
     n_kills = 0

@@ -44,5 +44,5 @@ def test_product_is_the_same_as_that_of_a_local_run(tmp_path, slurm):
         assert ('submitted as Slurm job' in run.stderr) == (executor == 'slurm')
         products.append(product(root))
     assert products[0] == products[1]
-    assert set(products[0]) == {'annotations.barecat', 'images.barecat', 'report.json'}
+    assert {'annotations.barecat', 'images.barecat', 'report.json'} < set(products[0])
     assert 'OK' in posepile(root, 'verify', 'aspset', '--deep', '--truth').stdout
