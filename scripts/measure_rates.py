@@ -62,8 +62,17 @@ def main():
         rates |= of_video_and_packing(args.repeats)
     rates['photographs'] = of_photographs(args.repeats)
     with open(args.out, 'w') as f:
-        json.dump(rates, f, indent=1)
+        json.dump(four_digits(rates), f, indent=1)
         f.write('\n')
+
+
+def four_digits(content):
+    """The content with all numbers rounded to what is significant."""
+    if isinstance(content, dict):
+        return {key: four_digits(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [four_digits(value) for value in content]
+    return content if isinstance(content, str) else float(f'{content:.4g}')
 
 
 def peak_memory_of_steps(name):
