@@ -2,9 +2,9 @@
 
     python scripts/measure_rates.py [--repeats 2] [--out FILE]
 
-It takes five to ten minutes. Times are those of the processor and not of the clock, so that other work on
-the machine hardly matters; what is measured runs on one core. The videos are those of a simulated
-ASPset-510 (1920x1080), the photographs those of benchmarks/crops.py.
+It takes five to ten minutes. Times are those of the processor and not of the clock, so that other
+work on the machine matters little; what is measured runs on one core. The videos are those of a
+simulated ASPset-510 (1920x1080), the photographs those of benchmarks/crops.py.
 """
 
 import argparse
