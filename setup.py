@@ -12,11 +12,13 @@ REQUIREMENTS = [
     'boxlib>=0.4',
     'rlemasklib>=0.8',
     'msgpack',
+    'crc32c',
     'simplejpeg',
     'av',
     'ezc3d',
     'cdflib',
     'h5py',
+    'pyarrow',
     'requests',
     'urllib3',
     'rich',
@@ -29,7 +31,14 @@ REQUIREMENTS = [
     'tomli; python_version < "3.11"',
 ]
 
-TEST_REQUIREMENTS = ['pytest', 'pytest-xdist', 'hypothesis', 'msgpack-numpy', 'pyyaml']
+TEST_REQUIREMENTS = [
+    'pytest',
+    'pytest-xdist',
+    'hypothesis',
+    'msgpack-numpy',
+    'pyyaml',
+    'webdataset',
+]
 
 setup(
     name='posepile',

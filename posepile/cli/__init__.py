@@ -13,7 +13,7 @@ from posepile import __version__
 from posepile.checked_table import nearest
 from posepile.program import run_program
 
-#: Name of each command and what it does. Its module has the same name.
+#: Name of each command and what it does. Its module has the same name, with _ for -.
 COMMANDS = {
     'list': 'show all datasets and which of them are here',
     'info': 'show what is known about one dataset, and how to get it',
@@ -23,6 +23,8 @@ COMMANDS = {
     'cancel': 'end the run of a pipeline, here or in Slurm',
     'show': 'draw examples of a packed dataset',
     'verify': 'check a packed dataset',
+    'export': 'write a packed dataset in the format of another program',
+    'import-pickle': 'convert a pickled dataset of earlier times to archives',
     'simulate': 'make a miniature of a raw release, to try a pipeline without the data',
 }
 
@@ -69,7 +71,7 @@ def _dispatch(argv):
             f'there is no command {name!r}'
             + (f'; did you mean {hint[0]}?' if hint else f' (there are {", ".join(COMMANDS)})')
         )
-    module = import_module(f'posepile.cli.{name}')
+    module = import_module(f'posepile.cli.{name.replace("-", "_")}')
     command_parser = argparse.ArgumentParser(
         prog=f'posepile {name}',
         description=module.HELP,

@@ -37,13 +37,13 @@ def convert(input_path, output_path, images_path=None, module_name=None, compact
     """
     dataset = load_dataset_pickle(input_path, module_name)
     kind = '2d' if isinstance(dataset, Pose2DDataset) else '3d'
+    if images_path is not None:  # first, because the annotations mean that all is there
+        _collect_images(dataset, images_path)
     with ArchiveWriter(output_path) as annotations:
         for key, example in spu.progressbar(_by_key(dataset), desc='Annotations'):
             record = records.ENCODERS[kind](example, compact)
             annotations.add(key, codec.pack(record))
         annotations.add('metadata.msgpack', codec.pack(_metadata(dataset, kind)))
-    if images_path is not None:
-        _collect_images(dataset, images_path)
 
 
 def _by_key(dataset):
