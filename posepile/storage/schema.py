@@ -1,15 +1,20 @@
-"""What records and examples must be like, checked one at a time.
+"""What records must be like: keys, types, shapes, finite numbers.
 
 The functions yield ``(check, message)`` pairs, nothing for a good record. See
-``posepile.storage.records`` for the layout.
+``posepile.storage.records`` for the layout, and ``posepile.storage.plausibility`` for what the
+numbers must say.
 """
 
+import zlib
+
 import numpy as np
-import rlemasklib
 
 from posepile.util import SPLIT_NAMES
 
 _MOST_DISTORTION_COEFFS = 14
+_MOST_MASK_PIXELS = 1 << 27
+_MOST_MASK_BYTES = 1 << 25
+_GENDERS = ('male', 'female', 'neutral')
 
 
 def metadata_problems(metadata: dict):
@@ -59,48 +64,13 @@ def record_problems(record, kind: str, n_joints: int, image_path: str):
         yield from _mask_problems(record['mask'])
     if 'parameters' in record:
         yield from _parameter_problems(record['parameters'])
+    if 'densepose' in record:
+        yield from _densepose_problems(record['densepose'])
+    for key in ('impath', 'activity', 'scene'):
+        if not isinstance(record.get(key, ''), str):
+            yield 'record', f'{key} is no text'
     if kind == '3d' and not ('joints3d' in record or 'parameters' in record):
         yield 'record', 'has neither joints nor body-model parameters'
-
-
-def example_problems(example, image_size):
-    """Check whether an example makes sense on its image.
-
-    Args:
-        image_size: (width, height) of the image in px, or None if unknown.
-    """
-    coords = example.get_world_coords() if hasattr(example, 'world_coords') else example.coords
-    if coords is not None:
-        is_valid = np.all(np.isfinite(coords), axis=1)
-        # Annotated by other means, an example may do without joints.
-        if not np.any(is_valid) and not _has_other_annotation(example):
-            yield 'joints', 'not a single joint is valid'
-        if np.any(is_valid) and hasattr(example, 'world_coords'):
-            depth = example.camera.world_to_camera(coords[is_valid])[:, 2]
-            # A hand may reach behind a camera close by; a person cannot be behind it.
-            if np.median(depth) <= 0:
-                yield 'joints', 'they are behind the camera'
-    left, top, width, height = (float(x) for x in example.bbox)
-    if not (width > 0 and height > 0):
-        yield 'box', f'it is empty: {width:.1f} x {height:.1f} px'
-    elif image_size is not None and not (
-        left < image_size[0] and top < image_size[1] and left + width > 0 and top + height > 0
-    ):
-        yield 'box', f'it lies off the image of {image_size[0]} x {image_size[1]} px'
-    if example.mask is None:
-        return
-    try:
-        rlemasklib.decompress(example.mask)
-    except ValueError as e:
-        yield 'mask', f'it does not decode ({e})'
-    if image_size is not None:
-        mask_size = tuple(example.mask['size'][::-1])
-        if mask_size != tuple(image_size):
-            yield 'mask', 'it has {} x {} px, the image {} x {} px'.format(*mask_size, *image_size)
-
-
-def _has_other_annotation(example):
-    return getattr(example, 'parameters', None) or getattr(example, 'densepose', None)
 
 
 def _array_problems(container, key, shape, check, kinds='iuf'):
@@ -170,6 +140,37 @@ def _mask_problems(rle):
     is_rle = isinstance(rle, dict) and {'counts', 'zcounts', 'ucounts'} & set(rle)
     if not is_rle or len(rle.get('size', ())) != 2 or not all(n > 0 for n in rle['size']):
         yield 'mask', 'it is no run-length encoding with a size'
+        return
+    height, width = rle['size']
+    if height * width > _MOST_MASK_PIXELS:
+        yield 'mask', f'it has {width} x {height} px; no image is that large'
+    elif 'zcounts' in rle:
+        # Bounded: a few bytes can stand for gigabytes.
+        stream = zlib.decompressobj()
+        stream.decompress(rle['zcounts'], _MOST_MASK_BYTES)
+        if not stream.eof:
+            yield 'mask', 'it is cut short, or is far too large when decompressed'
+
+
+def _densepose_problems(densepose):
+    if not isinstance(densepose, dict) or not {'imcoords', 'i_faces', 'barycoords'} <= set(
+        densepose
+    ):
+        yield 'densepose', 'it lacks imcoords, i_faces or barycoords'
+        return
+    n_points = len(np.asarray(densepose['imcoords']))
+    problems = [
+        *_array_problems(densepose, 'imcoords', (n_points, 2), 'densepose'),
+        *_array_problems(densepose, 'i_faces', (n_points,), 'densepose', kinds='iu'),
+        *_array_problems(densepose, 'barycoords', (n_points, 3), 'densepose'),
+    ]
+    yield from problems
+    if problems:
+        return
+    if np.any(np.abs(np.sum(np.float64(densepose['barycoords']), axis=1) - 1) > 0.05):
+        yield 'densepose', 'barycentric coordinates do not add up to 1'
+    if np.min(densepose['i_faces'], initial=0) < 0:
+        yield 'densepose', 'indices of faces are negative'
 
 
 def _parameter_problems(parameters):
@@ -179,6 +180,10 @@ def _parameter_problems(parameters):
     for key in ('type', 'pose'):
         if key not in parameters:
             yield 'parameters', f'{key} is missing'
+    if not isinstance(parameters.get('type', ''), str):
+        yield 'parameters', 'type is no text'
+    if parameters.get('gender', 'neutral') not in _GENDERS:
+        yield 'parameters', f'gender is none of {", ".join(_GENDERS)}'
     for key in ('pose', 'shape', 'trans', 'expression', 'kid_factor', 'scale'):
         value = np.asarray(parameters.get(key, 0))
         if value.dtype.kind not in 'iuf' or not np.all(np.isfinite(value)):

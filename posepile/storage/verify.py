@@ -1,109 +1,86 @@
-"""Is a packed dataset whole? What is in its files is checked by ``posepile.storage.contents``."""
+"""Is a packed dataset whole? The parts of the answer come from the modules imported here."""
 
 import contextlib
-import dataclasses
+import itertools
 import os
 import sqlite3
-from dataclasses import dataclass, field
 from urllib.parse import quote
+
+import numpy as np
 
 from posepile.errors import ArchiveError
 from posepile.storage import archive, schema
-from posepile.storage.contents import check_images, check_records, image_file
+from posepile.storage.contents import check_contents, image_file
+from posepile.storage.findings import VerifyReport
+from posepile.storage.index_check import check_archive_file, check_index
 from posepile.storage.lazy import dataset_kind, read_metadata
+from posepile.storage.stored_files import reading_index
 from posepile.util import SPLIT_NAMES
 
-_MOST_NAMED = 5  # instances of a problem that are named; all are counted
+#: Mean bone lengths of the metadata may differ from those found by this much: coordinates may
+#: have been stored with an error of up to 1 mm.
+_BONE_TOLERANCE = 1.0, 0.005  # mm, share
 
 
-@dataclass
-class Problem:
-    """A check that failed: how often, and the first instances."""
-
-    check: str
-    count: int = 0
-    instances: list[str] = field(default_factory=list)
-
-
-@dataclass
-class VerifyReport:
-    """Outcome of :func:`verify`.
-
-    Attributes:
-        examples: number of examples by split name.
-        images, bytes: number of images, and size of both archives.
-        problems: by check; empty if all is well.
-    """
-
-    annotations_path: str
-    images_path: str | None
-    deep: bool
-    kind: str | None = None
-    examples: dict[str, int] = field(default_factory=dict)
-    images: int = 0
-    bytes: int = 0
-    problems: dict[str, Problem] = field(default_factory=dict)
-
-    @property
-    def ok(self) -> bool:
-        return not self.problems
-
-    def add(self, check, where, message):
-        """Count an instance of a problem."""
-        problem = self.problems.setdefault(check, Problem(check))
-        problem.count += 1
-        if len(problem.instances) < _MOST_NAMED:
-            problem.instances.append(f'{where}: {message}' if where else message)
-
-    def as_dict(self) -> dict:
-        """Plain data, for JSON."""
-        problems = [dataclasses.asdict(p) for p in self.problems.values()]
-        return {**dataclasses.asdict(self), 'ok': self.ok, 'problems': problems}
-
-
-def verify(annotations_path, images_path=None, deep=False) -> VerifyReport:
+def verify(annotations_path, images_path=None, deep=False, n_processes=1) -> VerifyReport:
     """Check a packed dataset.
 
-    By default: the archives open, the metadata are complete, no file extends beyond its shard,
-    every annotation has an image, and the counts are those in the metadata.
+    By default: the indexes are those that were packed and account for the lengths of the shards,
+    the metadata are complete, every annotation has an image, and the counts are those in the
+    metadata.
 
     Args:
         images_path: None if the images are files below DATA_ROOT.
-        deep: also compare all checksums, decode every image and every record, and check what the
-            records say (see :mod:`posepile.storage.schema`).
+        deep: also have SQLite check its pages, compare all checksums, decode every image and every
+            record, check what the records say (see :mod:`posepile.storage.schema` and
+            :mod:`posepile.storage.plausibility`), and take statistics. Every changed byte in the
+            files of sealed archives is found (see :mod:`posepile.storage.seal`).
+        n_processes: the most that may work at the same time.
 
     Returns:
         All problems, whatever they are: damaged archives do not raise.
+
+    Raises:
+        WorkerDiedError: if one of the processes is killed.
     """
     report = VerifyReport(os.fspath(annotations_path), images_path, deep)
-    metadata = None
-    with _noting(report, 'archive'):
-        archive.open_reader(annotations_path)
-        report.bytes = archive.archive_size(annotations_path)
-        metadata = read_metadata(annotations_path)
-        report.kind = dataset_kind(annotations_path)
+    is_safe = check_archive_file(report.annotations_path, report)
     has_images = images_path is None
-    if images_path is not None:
+    if images_path is not None and check_archive_file(images_path, report):
         with _noting(report, 'archive'):
             report.bytes += archive.archive_size(images_path)
-            report.images = len(archive.open_reader(images_path).index)
+            with reading_index(images_path) as db:
+                ((report.images,),) = db.execute('SELECT COUNT(*) FROM files')
             has_images = True
-            _check_shards(images_path, report)
+            check_index(images_path, 'images', report, deep)
+    metadata = None
+    if is_safe:
+        with _noting(report, 'archive'):
+            report.bytes += archive.archive_size(annotations_path)
+            check_index(report.annotations_path, 'annotations', report, deep)
+            metadata = read_metadata(annotations_path)
+            report.kind = dataset_kind(annotations_path)
     if metadata is None:
         return report
+    has_good_metadata = False
     with _noting(report, 'metadata'):
-        for check, message in schema.metadata_problems(metadata):
+        problems = list(schema.metadata_problems(metadata))
+        has_good_metadata = not problems
+        for check, message in problems:
             report.add(check, 'metadata.msgpack', message)
     with _noting(report, 'archive'):
-        _check_shards(annotations_path, report)
-        _check_paths(annotations_path, report)
+        _check_paths(report)
         _check_counts(metadata, report)
         if has_images:
             _check_images_exist(report)
     if deep and report.kind is not None:
         with _noting(report, 'archive'):
-            sizes = check_images(images_path, report) if has_images and images_path else None
-            check_records(report, metadata, sizes)
+            if not has_good_metadata:
+                metadata = {'joint_names': metadata['joint_names'], 'joint_edges': []}
+            statistics = check_contents(
+                report, metadata, has_images and images_path is not None, n_processes
+            )
+            _check_statistics(statistics, metadata, report)
     return report
 
 
@@ -112,7 +89,7 @@ def _noting(report, check):
     """Turn an archive's being damaged into a problem of the report."""
     try:
         yield
-    except (ArchiveError, sqlite3.Error, FileNotFoundError) as e:
+    except (ArchiveError, sqlite3.Error, OSError) as e:
         report.add(check, '', str(e))
     except (TypeError, ValueError, AttributeError, LookupError) as e:
         if check != 'metadata':
@@ -120,43 +97,32 @@ def _noting(report, check):
         report.add(check, 'metadata.msgpack', f'not of this layout ({e!r})')
 
 
-def _check_shards(path, report):
-    """No file may extend beyond its shard."""
-    reader = archive.open_reader(path)
-    ends = reader.index.conn.execute(
-        'SELECT shard, MAX(offset + size), MIN(offset), MIN(size) FROM files GROUP BY shard'
-    )
-    for i_shard, end, first_offset, smallest_size in ends.fetchall():
-        shard_path = reader.sharder.get_shard_path(i_shard)
-        if not os.path.exists(shard_path):
-            report.add('shards', shard_path, 'the file is missing')
-        elif os.path.getsize(shard_path) < end:
-            missing = end - os.path.getsize(shard_path)
-            report.add('shards', shard_path, f'the file is {missing} bytes too short')
-        elif first_offset < 0 or smallest_size < 0:
-            report.add('shards', shard_path, 'the index gives negative positions in it')
-
-
-def _check_paths(path, report):
+def _check_paths(report):
     """Every file must be the metadata or a record with a proper name; count the records."""
     pattern = ' OR '.join(
         f"path GLOB '{split}/?*_{digits}.msgpack'"
         for split in SPLIT_NAMES
         for digits in ('[0-9][0-9]', '[0-9][0-9][0-9]')
     )
-    cursor = archive.open_reader(path).index.conn.execute(
-        f"SELECT path FROM files WHERE path != 'metadata.msgpack' AND NOT ({pattern})"
-    )
-    for (key,) in cursor:
-        report.add('paths', key, 'an annotation is called SPLIT/IMAGE_PATH_NN.msgpack')
+    with reading_index(report.annotations_path) as db:
+        cursor = db.execute(
+            f"SELECT path FROM files WHERE path != 'metadata.msgpack' AND NOT ({pattern})"
+        )
+        for (key,) in cursor:
+            message = 'an annotation is called SPLIT/IMAGE_PATH_NN.msgpack'
+            report.add_file('annotations', 'paths', key, message)
     for split in SPLIT_NAMES:
-        report.examples[split] = archive.count_files(path, split)
+        report.examples[split] = archive.count_files(report.annotations_path, split)
+
+
+def _packed_counts(metadata):
+    posepile = metadata.get('posepile')
+    counts = posepile.get('examples') if isinstance(posepile, dict) else None
+    return counts if isinstance(counts, dict) else {}
 
 
 def _check_counts(metadata, report):
-    posepile = metadata.get('posepile')
-    counts = posepile.get('examples') if isinstance(posepile, dict) else None
-    for split, expected in (counts or {}).items():
+    for split, expected in _packed_counts(metadata).items():
         found = report.examples.get(split, 0)
         if found != expected:
             report.add('counts', split, f'{found} examples, but {expected} were packed')
@@ -170,21 +136,49 @@ def _check_images_exist(report):
     stem = "rtrim(path, replace(path, '_', ''))"
     image = f"substr({stem}, instr(path, '/') + 1, length({stem}) - instr(path, '/') - 1)"
     query = f"SELECT path, {image} AS image FROM main.files WHERE path LIKE '%/%'"
-    with contextlib.closing(_connect(report.annotations_path)) as db:
+    with reading_index(report.annotations_path) as db:
         if report.images_path is not None:
-            db.execute('ATTACH ? AS images', (_uri(report.images_path),))
+            uri = quote(os.path.abspath(archive.index_path(report.images_path)))
+            db.execute('ATTACH ? AS images', (f'file:{uri}?mode=ro&immutable=1',))
             query = (
                 f'SELECT * FROM ({query}) AS wanted WHERE NOT EXISTS '
                 '(SELECT 1 FROM images.files WHERE images.files.path = wanted.image)'
             )
         for key, image_path in db.execute(query):
-            if not os.path.exists(image_file(image_path)):
-                report.add('images', key, 'its image is missing')
+            file = image_file(image_path)
+            if not file or not os.path.exists(file):
+                report.add_file('annotations', 'images', key, 'its image is missing')
 
 
-def _connect(path):
-    return sqlite3.connect(_uri(path), uri=True)
+def _check_statistics(statistics, metadata, report):
+    report.statistics = {split: found.as_dict() for split, found in statistics.items()}
+    for split, found in statistics.items():
+        for check, message in found.warnings():
+            report.warn(check, split, message)
+    for (split, found), (other_split, other) in itertools.combinations(statistics.items(), 2):
+        for check, message in found.differences(other):
+            report.warn(check, f'{split} and {other_split}', message)
+    _check_mean_bones(statistics, metadata, report)
 
 
-def _uri(path):
-    return f'file:{quote(os.path.abspath(archive.index_path(path)))}?mode=ro'
+def _check_mean_bones(statistics, metadata, report):
+    """The mean bone lengths of the metadata must be those of the examples."""
+    counts = _packed_counts(metadata)
+    for key, splits in (
+        ('train_bone_lengths', ['train']),
+        ('trainval_bone_lengths', ['train', 'val']),
+    ):
+        found = [statistics[split].bones for split in splits if split in statistics]
+        n_good = sum(statistics[split].n for split in splits if split in statistics)
+        stored = np.asarray(metadata.get(key, []), np.float64)
+        # Of other examples than those that were packed, it could not be told.
+        if len(stored) == 0 or not found or n_good != sum(counts.get(s, -1) for s in splits):
+            continue
+        n = sum(bones.n for bones in found)
+        total = sum(np.where(bones.n > 0, bones.mean() * bones.n, 0) for bones in found)
+        expected = total / np.maximum(n, 1)
+        atol, rtol = _BONE_TOLERANCE
+        n_wrong = np.count_nonzero(~np.isclose(stored, expected, rtol=rtol, atol=atol))
+        if n_wrong:
+            message = f'{n_wrong} of {len(stored)} {key} are not those of the examples'
+            report.add('metadata', 'metadata.msgpack', message)
