@@ -75,9 +75,7 @@ class PoseLoader:
 
     def state_dict(self) -> dict:
         """``{'epoch', 'position'}``, to save with the network. The same on all ranks."""
-        return self.schedule.state_after(self._n_given) if self._n_given else (
-            self.schedule.state_dict()
-        )  # fmt: skip
+        return self.schedule.state_after(self._n_given)
 
     def load_state_dict(self, state):
         """Continue there with the next iteration."""

@@ -9,6 +9,8 @@ from posepile.training.order import shuffling
 
 _LEAST_BLOCK = 256
 _LARGEST_BLOCK = 1 << 20
+#: Tells the permutations of blocks from those of datasets, which have a small number here.
+_BLOCKS = 1 << 32
 
 
 class MixedOrder:
@@ -76,10 +78,8 @@ class MixedOrder:
     def _choose(self, block):
         before, after = self._totals(block), self._totals(block + 1)
         counts = [b - a for a, b in zip(before, after, strict=True)]
-        in_order = np.repeat(np.arange(len(counts)), counts)
-        choices = in_order[shuffling(self._block, self.seed, block, 1 << 32)(
-            np.arange(self._block)
-        )]  # fmt: skip
+        permutation = shuffling(self._block, self.seed, block, _BLOCKS)
+        choices = np.repeat(np.arange(len(counts)), counts)[permutation(np.arange(self._block))]
         turns = np.empty_like(choices)
         for d, first in enumerate(before):
             turns[choices == d] = first + np.arange(counts[d])

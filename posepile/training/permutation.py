@@ -28,8 +28,9 @@ class Permutation:
             raise ValueError(f'there is no permutation of {n} items here')
         self._rows = max(1, int(np.ceil(np.sqrt(self.n))))
         self._columns = -(-self.n // self._rows)
-        words = np.random.SeedSequence([int(k) & _MASK for k in key])
-        self._round_keys = words.generate_state(_N_ROUNDS, np.uint64)
+        # NumPy would take (k,) and (k, 0) for the same, and one large number for two small ones.
+        words = np.array([len(key), *(int(k) & _MASK for k in key)], np.uint64).view(np.uint32)
+        self._round_keys = np.random.SeedSequence(words).generate_state(_N_ROUNDS, np.uint64)
 
     def __len__(self):
         return self.n

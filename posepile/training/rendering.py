@@ -30,9 +30,7 @@ def render(image, view) -> np.ndarray:
         to_image = (
             np.array([[1 / factor, 0, center], [0, 1 / factor, center], [0, 0, 1]]) @ to_image
         )
-    return cv2.warpPerspective(
-        image, to_image, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    )
+    return cv2.warpPerspective(image, to_image, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
 
 
 def _pixels_per_pixel(to_image, side):

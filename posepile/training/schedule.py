@@ -22,7 +22,8 @@ class Schedule:
         position: positions of it that were used before, by all ranks together.
 
     Raises:
-        ValueError: if ``rank`` is not below ``world_size``, or ``batch_size`` is not positive.
+        ValueError: if ``rank`` is not below ``world_size``, ``batch_size`` is not positive, or
+            ``drop_last`` would leave nothing.
     """
 
     def __init__(self, order, batch_size, *, rank=0, world_size=1, drop_last=False):
@@ -30,6 +31,10 @@ class Schedule:
             raise ValueError(f'rank {rank} of {world_size}: ranks are 0 .. {world_size - 1}')
         if batch_size < 1:
             raise ValueError(f'batch_size is {batch_size}')
+        if drop_last and order.length < batch_size * world_size:
+            raise ValueError(
+                f'{order.length} examples do not fill a batch of {batch_size} on {world_size} ranks'
+            )
         self.order = order
         self.batch_size = int(batch_size)
         self.rank, self.world_size = int(rank), int(world_size)
