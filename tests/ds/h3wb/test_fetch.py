@@ -68,3 +68,16 @@ def test_addresses():
     for path, file in files.items():
         assert f'id={ids[path]}&' in file.url
         assert (file.group == 'npz') == (path == 'h3wb_train.npz')
+
+
+def test_unpacking_that_was_stopped_is_finished(release, served):
+    folder = release / 'h3wb'
+    with zipfile.ZipFile(folder / 'json.zip', 'w') as z:
+        for path in (folder / 'json').iterdir():
+            z.write(path, path.name)
+    whole = (folder / 'json/RGBto3D_train.json').read_bytes()
+    (folder / 'json/RGBto3D_train.json').write_bytes(whole[:1000])
+    assert fetch.main() == 0
+    assert (folder / 'json/RGBto3D_train.json').read_bytes() == whole
+    assert not (folder / 'json.zip').exists()
+    assert served.asked == []
