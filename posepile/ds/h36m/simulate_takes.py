@@ -118,7 +118,7 @@ def takes_of(size) -> tuple[Take, ...]:
 def _more_takes():
     motions = itertools.cycle(['walk', 'reach', 'sit', 'swing', 'kick', 'mixed'])
     return tuple(
-        Take(subject, action, subaction, next(motions), 195, heading=0.4 * action)
+        Take(subject, action, subaction, next(motions), 130, heading=0.4 * action)
         for subject in PUBLIC_SUBJECTS
         for action in (3, 4)
         for subaction in (1, 2)
