@@ -73,13 +73,6 @@ def test_dataset_table_of_the_readme_is_up_to_date():
     assert result.returncode == 0, result.stderr
 
 
-def test_links_between_documents_lead_somewhere():
-    for document in ('README.md', 'ARCHITECTURE.md', 'docs/adding-a-dataset.md', 'docs/people.md'):
-        for target in re.findall(r'\]\((?!https?:)([^)#]+)\)', read(document)):
-            path = os.path.join(REPOSITORY, os.path.dirname(document), target)
-            assert os.path.exists(path), f'{document} links to {target}'
-
-
 @pytest.mark.skipif(not shutil.which('shellcheck'), reason='shellcheck is not installed')
 def test_shell_scripts_pass_shellcheck():
     listing = subprocess.run(

@@ -1,6 +1,5 @@
 """``posepile logs NAME STEP [TASK]``: what the tasks of a step have written."""
 
-import os
 import os.path as osp
 import sys
 import time
@@ -101,6 +100,4 @@ def _print_new(path, size):
 
 def _outputs_of_jobs(state):
     """What Slurm jobs wrote that ended before their tasks began: an environment that fails."""
-    names = sorted(n for n in os.listdir(state.folder) if n.startswith('slurm-'))
-    paths = [osp.join(state.folder, name) for name in names]
-    return [path for path in paths if osp.getsize(path) > 0][-3:]
+    return [path for path in state.early_logs() if osp.getsize(path) > 0][-3:]

@@ -83,7 +83,9 @@ def run(args):
     process = subprocess.Popen(command, env=_environment(args, run_id), stdout=sys.stderr.fileno())
     status = _wait_and_forward_signals(process)
 
-    steps = [step_summary(s) for s in steps_of(info.name) if s.read().get('run_id') == run_id]
+    started = [s for s in steps_of(info.name) if s.read().get('run_id') == run_id]
+    queue = _queue(started) if executor == 'slurm' else {}
+    steps = [step_summary(s, queue.get(s.name)) for s in started]
     if args.json:
         print_json({'dataset': info.name, 'exit_status': status, 'steps': steps})
     elif steps:
@@ -128,6 +130,17 @@ def _resume_command(args):
     if args.keep:
         words += ['--keep']
     return shlex.join(words)
+
+
+def _queue(steps):
+    """What of the steps is in Slurm's queue, as far as it answers."""
+    from posepile.cluster.slurm.commands import SlurmError
+    from posepile.cluster.slurm.queue import queue_of
+
+    try:
+        return queue_of(steps)
+    except SlurmError:
+        return {}
 
 
 def _rehearse(info, executor, args):

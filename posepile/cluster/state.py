@@ -69,10 +69,14 @@ class StepState:
         """What a Slurm job (``'12_3'``) wrote outside its task; removed if that ends well."""
         return osp.join(self.folder, f'slurm-{job}.out')
 
+    def early_logs(self) -> list[str]:
+        """Paths of all files of :meth:`early_log_path`."""
+        names = sorted(n for n in os.listdir(self.folder) if re.fullmatch(r'slurm-\d+_\d+\.out', n))
+        return [osp.join(self.folder, name) for name in names]
+
     def delete_early_logs(self):
-        for name in os.listdir(self.folder):
-            if name.startswith('slurm-'):
-                remove(osp.join(self.folder, name))
+        for path in self.early_logs():
+            remove(path)
 
     def mark(self, i_task) -> dict:
         """The mark of a task: a dict with at least ``state``."""

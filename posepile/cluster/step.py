@@ -82,7 +82,8 @@ def run_step(request, executor, script=None, names=()):
         raise
     finally:
         seconds = time.monotonic() - start
-        state.update(seconds=round(state.read().get('seconds', 0) + seconds, 3))
+        if not executor.detached:
+            state.update(seconds=round(state.read().get('seconds', 0) + seconds, 3))
     if not is_done:
         return
     report = state.report()
@@ -165,6 +166,9 @@ def _check_stale(state, record, new_basis):
 
 def _explain_failure(state, i_task, n_tasks):
     log = state.log_path(i_task)
+    job = state.mark(i_task).get('job')
+    if not log_tail(log) and job:  # it ended before its task began, or without a word of it
+        log = state.early_log_path(job)
     command = shlex.join(state.read()['command'])
     say(f'--- last lines of {log}')
     for line in log_tail(log):

@@ -7,8 +7,8 @@ from posepile.cluster.plan import plan_of, script_of
 from posepile.cluster.progress import log_tail
 from posepile.cluster.slurm.commands import SlurmError, how_they_ended
 from posepile.cluster.slurm.ended import describe_end
-from posepile.cluster.slurm.queue import queue_of, unfinished_steps
-from posepile.cluster.state import RUNNING, StepState, steps_of
+from posepile.cluster.slurm.queue import queue_of, tasks_of_early_logs, unfinished_steps
+from posepile.cluster.state import PENDING, RUNNING, StepState, steps_of
 from posepile.cluster.step import current_basis
 from posepile.errors import PosePileError
 
@@ -68,12 +68,16 @@ def _stale(state, plan, info):
 
 
 def _ended_by_slurm(state, queued):
-    """Tasks that are marked as running in jobs that are gone: nobody was there to note it."""
+    """Tasks whose jobs have gone when nobody was there to note it."""
+    marks = state.marks()
     jobs = {
         i_task: mark['job']
-        for i_task, mark in enumerate(state.marks())
+        for i_task, mark in enumerate(marks)
         if mark['state'] == RUNNING and 'job' in mark and i_task not in queued
     }
+    for i_task, job in tasks_of_early_logs(state).items():
+        if i_task not in queued and marks[i_task]['state'] == PENDING:
+            jobs[i_task] = job  # it ended before its task began
     elements = {i_task: (job.split('_')[0], int(job.split('_')[1])) for i_task, job in jobs.items()}
     try:
         ends = how_they_ended(elements.values())
@@ -89,6 +93,9 @@ def _ended_by_slurm(state, queued):
 
 def _failure(state, i_task, problem):
     log = state.log_path(i_task)
+    job = state.mark(i_task).get('job') or tasks_of_early_logs(state).get(i_task)
+    if job and not log_tail(log):
+        log = state.early_log_path(job)
     return {
         'step': state.name,
         'task': i_task,

@@ -70,7 +70,8 @@ def _total_report(recipe, shard_files):
         raise ArchiveError(
             recipe.shards_dir,
             f'{len(missing)} clips have not been cropped yet, among them {missing[0]}',
-            f'Finish the crops first: posepile run {recipe.name}',
+            f'Finish the crops first: posepile run {recipe.name}; if that takes them for done, '
+            f'their shards were deleted: posepile run {recipe.name} --force crops',
         )
     if total.crops == 0:
         reasons = '; '.join(total.skipped[:3]) or 'no frame was selected'

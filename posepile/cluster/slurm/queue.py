@@ -4,6 +4,8 @@ A step's ``step.json`` names the jobs that were submitted for it, from before th
 a job whose submitter died before it learned the number is found by its name.
 """
 
+import os.path as osp
+
 from posepile.cluster.errors import LockedError
 from posepile.cluster.slurm import commands
 from posepile.cluster.slurm.script import offset_of
@@ -26,6 +28,17 @@ def queue_of(states) -> dict[str, dict[int, commands.QueuedTask]]:
     result = {state.name: {} for state in states}
     for task in commands.queued(step_of_job):
         result[step_of_job[task.name]][offset_of(task.name) + task.index] = task
+    return result
+
+
+def tasks_of_early_logs(state) -> dict[int, str]:
+    """{task number: job} of the jobs that have written something outside their tasks."""
+    offsets = {job: offset_of(name) for name, job in state.read().get('jobs', {}).items() if job}
+    result = {}
+    for path in state.early_logs():
+        job, _, index = osp.basename(path)[len('slurm-') : -len('.out')].partition('_')
+        if job in offsets and osp.getsize(path) > 0:
+            result[offsets[job] + int(index)] = f'{job}_{index}'
     return result
 
 

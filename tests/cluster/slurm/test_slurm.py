@@ -253,7 +253,7 @@ def test_second_run_says_who_holds_the_first(pipeline, until):
     assert first.finish().status == 0, first.stderr
 
 
-def test_steps_that_run_here_and_an_environment_that_fails(pipeline):
+def test_steps_that_run_here_and_an_environment_that_fails(pipeline, slurm, until):
     configure(pipeline, here=['download'])
     pipeline.write_script('step download -- WORK environ', 'step crops -- WORK environ')
     assert pipeline.bash().status == 0
@@ -266,7 +266,15 @@ def test_steps_that_run_here_and_an_environment_that_fails(pipeline):
     failed = pipeline.posepile('run', 'demo', '--force', 'crops')
     assert failed.status == 1
     assert 'ended by Slurm: FAILED' in failed.stderr
+    assert 'the module is not there' in failed.stderr
     assert 'the module is not there' in pipeline.posepile('logs', 'demo', 'crops').stdout
+
+    # Without anybody to see it, too.
+    detached = pipeline.posepile('run', 'demo', '--detach')
+    assert detached.status == 0, detached.stderr
+    until(lambda: slurm.jobs() == {}, 'the end of the job')
+    status = pipeline.posepile('status', 'demo').stdout
+    assert 'ended by Slurm: FAILED' in status and 'the module is not there' in status
 
 
 def test_options_that_slurm_refuses(pipeline):
