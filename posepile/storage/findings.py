@@ -68,6 +68,7 @@ class VerifyReport:
         images, bytes: number of images, and size of both archives.
         problems: :class:`Problem` by check; empty if all is well.
         warnings: the same of what is unusual, but may be right.
+        readable: those of ``'annotations'`` and ``'images'`` whose index can be queried.
         bad_files: every file with a problem, as often as it has one.
         statistics: by split name, of a deep verification; see
             :meth:`posepile.storage.statistics.SplitStatistics.as_dict`.
@@ -83,6 +84,7 @@ class VerifyReport:
         self.bytes = 0
         self.problems: dict[str, Problem] = {}
         self.warnings: dict[str, Problem] = {}
+        self.readable: set[str] = set()
         self.bad_files = BadFiles()
         self.statistics: dict[str, dict] = {}
 

@@ -12,7 +12,13 @@ import sqlite3
 from posepile.errors import ArchiveError
 from posepile.storage.archive import index_path
 from posepile.storage.seal import Seal, check_seal
-from posepile.storage.stored_files import COLUMNS, WELL_TYPED, reading_index, shard_path
+from posepile.storage.stored_files import (
+    COLUMNS,
+    INDEX_ERRORS,
+    WELL_TYPED,
+    reading_index,
+    shard_path,
+)
 
 _TOTALS = ('num_subdirs', 'num_files', 'num_files_tree', 'size_tree')
 _COLUMNS = {
@@ -42,7 +48,7 @@ def check_archive_file(path, report):
                 report.add('archive', index_path(path) + suffix, message)
         with reading_index(path) as db:
             foreign = list(_foreign_objects(db))
-    except (ArchiveError, sqlite3.Error, OSError) as e:
+    except (ArchiveError, *INDEX_ERRORS, OSError) as e:
         report.add('archive', '' if isinstance(e, ArchiveError) else path, str(e))
         return False
     for message in foreign:
@@ -67,7 +73,7 @@ def _foreign_objects(db):
     """What the schema holds that Barecat did not put there: views and triggers are programs."""
     expected = _expected_schema()
     rows = db.execute('SELECT type, name, sql FROM sqlite_master')
-    found = {(kind, name): sql for kind, name, sql in rows}
+    found = {(kind, name): str(sql) for kind, name, sql in rows}
     for table in _COLUMNS:
         sql = found.get(('table', table))
         if sql is None or not sql.upper().startswith('CREATE TABLE'):
@@ -81,14 +87,14 @@ def _foreign_objects(db):
                 return
     for kind, name in found:
         if (kind, name) not in expected and not str(name).startswith('sqlite_'):
-            if kind in ('view', 'trigger') or 'VIRTUAL TABLE' in str(found[kind, name]).upper():
+            if kind in ('view', 'trigger') or 'VIRTUAL TABLE' in found[kind, name].upper():
                 yield f'its index has the {kind} {name}, which no Barecat archive has'
     version = dict(db.execute('SELECT key, value_int FROM config'))
     # Later and earlier versions may differ in their schema; their statements are not known here.
     if (version.get('schema_version_major'), version.get('schema_version_minor')) != (0, 3):
         return
     for (kind, name), sql in expected.items():
-        if kind != 'index' and (kind, name) in found and found[kind, name] != sql:
+        if kind != 'index' and (kind, name) in found and found[kind, name] != str(sql):
             yield f'its index has another {kind} {name} than Barecat archives have'
 
 
@@ -117,13 +123,14 @@ def check_index(path, archive, report, deep):
         _check_rows(db, archive, report)
         _check_shards(db, path, report)
         if deep:
+            _check_nesting(db, archive, report)
             _check_layout(db, path, report)
             _check_order(db, path, report)
             _check_totals(db, path, report)
 
 
 def _check_rows(db, archive, report):
-    query = f'SELECT CAST(path AS TEXT) FROM files WHERE NOT ({WELL_TYPED})'
+    query = f"SELECT IFNULL(CAST(path AS TEXT), '') FROM files WHERE NOT ({WELL_TYPED})"
     for (key,) in db.execute(query):
         report.add_file(archive, 'archive', key, 'its row of the index holds other things')
     query = f'SELECT path FROM files WHERE crc32c IS NULL AND {WELL_TYPED}'
@@ -136,6 +143,16 @@ def _check_rows(db, archive, report):
     query = f"SELECT path FROM files WHERE {unsafe} OR instr(path, char(0)) OR instr(path, '\\')"
     for (key,) in db.execute(query):
         report.add_file(archive, 'paths', key, 'is no path of a file below a folder')
+
+
+def _check_nesting(db, archive, report):
+    """A file cannot be a folder as well."""
+    query = (
+        'SELECT path FROM files AS outer WHERE EXISTS (SELECT 1 FROM files WHERE path > '
+        "outer.path || '/' AND path < outer.path || '0')"  # '0' follows '/'
+    )
+    for (key,) in db.execute(query):
+        report.add_file(archive, 'paths', key, 'is a file, but there are others below it')
 
 
 def _check_shards(db, path, report):
@@ -210,7 +227,7 @@ def _check_totals(db, path, report):
             expected[ancestor][2] += n_files
             expected[ancestor][3] += n_bytes
         expected[folder][1] += n_files
-    for folder in sorted(found.keys() | expected.keys()):
+    for folder in sorted(found.keys() | expected.keys(), key=str):
         if found.get(folder) != expected.get(folder):
             message = f'the totals of the folder {folder or "/"} are not those of its files'
             report.add('archive', path, message)

@@ -26,6 +26,8 @@ class StoredFile(NamedTuple):
     crc32c: int | None
 
 
+#: What reading a damaged index raises: SQLite's own messages may quote bytes that are no text.
+INDEX_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 #: The columns of the index that a :class:`StoredFile` is read from.
 COLUMNS = ('path', 'shard', 'offset', 'size', 'crc32c')
 #: Condition for a row whose values have the types that they should have.

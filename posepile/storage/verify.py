@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import os
-import sqlite3
 from urllib.parse import quote
 
 import numpy as np
@@ -14,7 +13,7 @@ from posepile.storage.contents import check_contents, image_file
 from posepile.storage.findings import VerifyReport
 from posepile.storage.index_check import check_archive_file, check_index
 from posepile.storage.lazy import dataset_kind, read_metadata
-from posepile.storage.stored_files import reading_index
+from posepile.storage.stored_files import INDEX_ERRORS, reading_index
 from posepile.util import SPLIT_NAMES
 
 #: Mean bone lengths of the metadata may differ from those found by this much: coordinates may
@@ -47,6 +46,7 @@ def verify(annotations_path, images_path=None, deep=False, n_processes=1) -> Ver
     is_safe = check_archive_file(report.annotations_path, report)
     has_images = images_path is None
     if images_path is not None and check_archive_file(images_path, report):
+        report.readable.add('images')
         with _noting(report, 'archive'):
             report.bytes += archive.archive_size(images_path)
             with reading_index(images_path) as db:
@@ -55,6 +55,7 @@ def verify(annotations_path, images_path=None, deep=False, n_processes=1) -> Ver
             check_index(images_path, 'images', report, deep)
     metadata = None
     if is_safe:
+        report.readable.add('annotations')
         with _noting(report, 'archive'):
             report.bytes += archive.archive_size(annotations_path)
             check_index(report.annotations_path, 'annotations', report, deep)
@@ -89,7 +90,7 @@ def _noting(report, check):
     """Turn an archive's being damaged into a problem of the report."""
     try:
         yield
-    except (ArchiveError, sqlite3.Error, OSError) as e:
+    except (ArchiveError, *INDEX_ERRORS, OSError) as e:
         report.add(check, '', str(e))
     except (TypeError, ValueError, AttributeError, LookupError) as e:
         if check != 'metadata':
