@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.lib.recfunctions import repack_fields
 
 from posepile.atomic import replacing
 from posepile.ds.h3wb import annotations
@@ -124,11 +125,12 @@ def build_index(folder, metadata) -> np.ndarray:
     for i, row in enumerate(rows):
         records[i] = row
         rows[i] = None  # so that no more than one copy of all joints is held
-    records = records[np.argsort(records[_ORDER], order=_ORDER, kind='stable')]
-    images = records[_ORDER[:-1]]
+    keys = repack_fields(records[_ORDER])
+    order = np.argsort(keys, order=_ORDER, kind='stable')
+    images = keys[order][_ORDER[:-1]]
     is_first = np.ones(len(records), bool)
     is_first[1:] = images[1:] != images[:-1]
-    return records[is_first]
+    return records[order[is_first]]
 
 
 @dataclass(frozen=True)
