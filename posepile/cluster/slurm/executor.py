@@ -100,16 +100,28 @@ class SlurmExecutor:
             earlier.append(state)
         if request.after is not None:
             earlier = [StepState(request.dataset, request.after)]
-        unfinished = [s for s in earlier if any(m['state'] != DONE for m in s.marks())]
-        queue = queue_of(unfinished)
         jobs = set()
-        for state in unfinished:
-            queued = queue[state.name]
-            jobs |= {task.job for task in queued.values()}
-            lost = [i for i, m in enumerate(state.marks()) if m['state'] == FAILED]
-            if lost and not set(lost) & set(queued):
-                raise TaskFailed(state.name, lost, len(state.marks()))
+        for state in earlier:
+            jobs |= _jobs_of_unfinished(state)
         return sorted(jobs, key=int)
+
+
+def _jobs_of_unfinished(state):
+    """The jobs in the queue that have to end for a step to be done.
+
+    Raises:
+        TaskFailed: if tasks are neither done nor in the queue, so that it will never be done.
+    """
+    deadline = time.monotonic() + _SECONDS_FOR_MARKS
+    while True:
+        queued = queue_of([state])[state.name]
+        marks = state.marks()  # later than the queue, so that no task is in neither
+        lost = [i for i, m in enumerate(marks) if m['state'] != DONE and i not in queued]
+        if not lost:
+            return {task.job for task in queued.values()}
+        if time.monotonic() > deadline:
+            raise TaskFailed(state.name, lost, len(marks))
+        time.sleep(0.5)
 
 
 class _Attended:

@@ -284,3 +284,17 @@ def test_options_that_slurm_refuses(pipeline):
     assert run.status == 1
     assert 'posepile: error: sbatch:' in run.stderr and 'invalid partition' in run.stderr
     assert 'Traceback' not in run.stderr
+
+
+def test_nothing_is_queued_behind_jobs_that_have_ended_already(pipeline):
+    """An environment that fails at once must not let the next step begin."""
+    configure(pipeline, setup='exit 3')
+    pipeline.write_script('step crops -- WORK', 'sleep_in_plan', 'step pack -- WORK')
+    text = pipeline.script.read_text()
+    pipeline.script.write_text(
+        text.replace('sleep_in_plan', '[[ -n ${POSEPILE_PLAN_FD:-} ]] || sleep 4')
+    )
+    run = pipeline.posepile('run', 'demo', '--detach')
+    assert run.status == 1
+    assert 'step crops: task 0 of 1 failed' in run.stderr
+    assert pipeline.journal() == []
