@@ -4,25 +4,21 @@ In the JSON files, 3D joints are in the axes of the camera of their image but re
 of the world: X_json = R X_world, without the translation. In the npz file they are in the world.
 """
 
-import glob
+import fnmatch
 import itertools
 import os
 import os.path as osp
-import re
-from typing import NamedTuple
 
 import numpy as np
 
 from posepile import paths
 from posepile.ds.h3wb.json_stream import iter_entries
+from posepile.ds.h3wb.samples import N_CHECKED, Sample, box_of_corners, checked_view
 from posepile.ds.h3wb.skeleton import N_JOINTS
+from posepile.ds.h3wb.training_npz import read_training_npz
 from posepile.ds.h36m.benchmark import View, parse_image_path
 from posepile.ds.h36m.metadata import CAMERA_IDS, Metadata, rotation_matrix
 from posepile.errors import RawDataError
-from posepile.util import TEST, TRAIN, VALID
-
-#: Whose poses are annotated, and what they are for.
-SPLIT_OF_SUBJECT = {1: TRAIN, 5: TRAIN, 6: TRAIN, 7: VALID, 8: TEST}
 
 TRAINING_JSON = 'RGBto3D_train.json'
 TRAINING_NPZ = 'h3wb_train*.npz'
@@ -32,33 +28,9 @@ TEST_TRUTH_JSON = 'RGBto3D_test_3d.json'
 POINTS_JSON = '2Dto3D_train.json'
 POINTS_PARTS = tuple(f'2Dto3D_train_part{i}.json' for i in range(1, 6))
 
-#: Of so many samples, the first ones, 2D joints are read as well, to check the cameras.
-N_CHECKED = 100
-
 _JOINT_KEYS = tuple(str(i) for i in range(N_JOINTS))
-_TAKE = re.compile(r'[A-Za-z]{1,30}( \d{1,2})?')
-#: More frames than an hour of video has; a file that names a later one is damaged.
-_MOST_FRAMES = 200_000
 _LARGEST_ID = 10**9
 _REMEDY = 'Delete it and download it again.'
-
-
-class Sample(NamedTuple):
-    """One annotated person.
-
-    Attributes:
-        id: number of the sample in the JSON files; without one, a running number.
-        view: image that shows them.
-        box: (4,) [left, top, width, height] in pixels, or None.
-        joints: (133, 3) world coordinates, mm, float64.
-        points: (133, 2) pixels as annotated, where they were read.
-    """
-
-    id: int
-    view: View
-    box: np.ndarray | None
-    joints: np.ndarray
-    points: np.ndarray | None = None
 
 
 def release_dir():
@@ -70,7 +42,7 @@ def find_file(folder, pattern) -> str | None:
     found = []
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith('.'))
-        found += [osp.join(parent, name) for name in glob.fnmatch.filter(sorted(names), pattern)]
+        found += [osp.join(parent, name) for name in fnmatch.filter(sorted(names), pattern)]
     return min(found, key=lambda path: path.count(os.sep), default=None)
 
 
@@ -84,8 +56,6 @@ def iter_training(folder, metadata: Metadata):
     """
     path = training_file(folder)
     if path.endswith('.npz'):
-        from posepile.ds.h3wb.training_npz import read_training_npz
-
         yield from read_training_npz(path)
         return
     points = dict(itertools.islice(iter_points(folder), N_CHECKED))
@@ -171,41 +141,10 @@ def keypoints(path, i_sample, entry, key, axes) -> np.ndarray:
     return values
 
 
-def checked_view(path, subject, take, camera, frame) -> View:
-    """The view, if there can be such an image.
-
-    Raises:
-        RawDataError: if nobody of this number is annotated, or there is no such camera or take.
-    """
-    is_possible = camera in CAMERA_IDS and frame < _MOST_FRAMES and _TAKE.fullmatch(take)
-    if subject not in SPLIT_OF_SUBJECT or not is_possible:
-        problem = f'names an image S{subject}, {take!r}, camera {camera}, frame {frame}'
-        subjects = ', '.join(f'S{s}' for s in SPLIT_OF_SUBJECT)
-        raise RawDataError(path, f'{problem}; annotated are {subjects}', _REMEDY)
-    return View(subject, take, camera, frame)
-
-
 def world_to_camera_rotation(metadata, view) -> np.ndarray:
     """(3, 3) float64."""
     i_camera = CAMERA_IDS.index(view.camera)
     return rotation_matrix(metadata.extrinsics[i_camera, view.subject - 1, :3])
-
-
-def box_of_corners(path, where, corners) -> np.ndarray:
-    """(4,) [left, top, width, height] of an object x_min, y_min, x_max, y_max.
-
-    Raises:
-        RawDataError: if it is none.
-    """
-    try:
-        left, top, right, bottom = (float(corners[k]) for k in ('x_min', 'y_min', 'x_max', 'y_max'))
-        box = np.array([left, top, right - left, bottom - top])
-    except (KeyError, TypeError, ValueError, OverflowError) as e:
-        problem = f'bbox of {where} is not x_min, y_min, x_max, y_max ({e!r})'
-        raise RawDataError(path, problem, _REMEDY) from e
-    if not np.isfinite(box).all():
-        raise RawDataError(path, f'bbox of {where} is not finite', _REMEDY)
-    return box
 
 
 def view_of_sample(path, i_sample, entry) -> View:

@@ -21,7 +21,6 @@ import numpy as np
 from posepile.ds.h3wb.annotations import (
     POINTS_JSON,
     POINTS_PARTS,
-    SPLIT_OF_SUBJECT,
     TRAINING_JSON,
     find_file,
     iter_samples,
@@ -40,6 +39,7 @@ from posepile.ds.h3wb.predictions import (
     read_npz_predictions,
     task_of_name,
 )
+from posepile.ds.h3wb.samples import SPLIT_OF_SUBJECT
 from posepile.ds.h36m.metadata import read_metadata
 from posepile.errors import BadFileError, OptionError, RawDataError
 from posepile.metrics.report import Report

@@ -3,8 +3,8 @@
 import numpy as np
 
 from posepile.clips import Clip, Person, WhenMoved
-from posepile.ds.h3wb.annotations import SPLIT_OF_SUBJECT
 from posepile.ds.h3wb.index import load_index, reprojection_note
+from posepile.ds.h3wb.samples import SPLIT_OF_SUBJECT
 from posepile.ds.h3wb.skeleton import BODY17_JOINT_INFO, JOINT_INFO, N_BODY17
 from posepile.ds.h36m import tree
 from posepile.ds.h36m.main import get_cameras

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from posepile.ds.h3wb.annotations import N_CHECKED, Sample, box_of_corners, checked_view
+from posepile.ds.h3wb.samples import N_CHECKED, Sample, box_of_corners, checked_view
 from posepile.ds.h3wb.skeleton import N_JOINTS
 from posepile.ds.h36m.metadata import CAMERA_IDS
 from posepile.errors import RawDataError
@@ -13,7 +13,7 @@ _IDS = 'sample_id'
 
 
 def read_training_npz(path):
-    """Yield the :class:`~posepile.ds.h3wb.annotations.Sample` s of an npz file, sorted by image.
+    """Yield the :class:`~posepile.ds.h3wb.samples.Sample` s of an npz file, sorted by image.
 
     ``train_data[subject][take]`` has ``global_3d`` (F, 133, 3), ``frame_id`` (F,), and for each
     camera that is there a dictionary with ``pose_2d`` (F, 133, 2). A file with ``bbox`` has boxes.

@@ -5,8 +5,8 @@ import shutil
 import numpy as np
 import pytest
 
-from posepile.ds.h3wb import annotations
 from posepile.ds.h3wb.annotations import find_file, iter_points, iter_test, iter_training
+from posepile.ds.h3wb.samples import SPLIT_OF_SUBJECT
 from posepile.ds.h36m.benchmark import View
 from posepile.errors import RawDataError
 from tests.ds.h3wb.conftest import TAKES
@@ -163,4 +163,4 @@ def test_no_annotations_at_all(folder, metadata):
 
 
 def test_subjects_and_splits():
-    assert annotations.SPLIT_OF_SUBJECT == {1: 0, 5: 0, 6: 0, 7: 1, 8: 2}
+    assert SPLIT_OF_SUBJECT == {1: 0, 5: 0, 6: 0, 7: 1, 8: 2}
