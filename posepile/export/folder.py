@@ -113,8 +113,12 @@ class ExportFolder:
     def report(self) -> ExportReport:
         """Everything that is in the folder."""
         report = ExportReport(self._format, self.path)
-        files = self._state['files'].items()
-        for name, c in sorted(files, key=lambda item: (SPLIT_NAMES.index(item[1]['split']), item[0])):
+
+        def place(item):
+            name, count = item
+            return SPLIT_NAMES.index(count['split']), name
+
+        for name, c in sorted(self._state['files'].items(), key=place):
             report.add(c['split'], name, c['examples'], c['images'], c['lost'])
         return report
 

@@ -101,9 +101,7 @@ def rich_dataset(folder, kind):
 def loaded(dataset, split):
     """{key: full example} of a split, without images."""
     examples = dataset.examples[split]
-    return {
-        light.path.removesuffix('.msgpack'): light.load(load_image=False) for light in examples
-    }
+    return {light.path.removesuffix('.msgpack'): light.load(load_image=False) for light in examples}
 
 
 def assert_same_example(actual, expected, coords_atol=0):

@@ -1,0 +1,260 @@
+"""Exports that are interrupted, repeated, misdirected; the commands."""
+
+import hashlib
+import json
+import pickle
+
+import h5py
+import numpy as np
+import pytest
+
+from posepile.cli import main
+from posepile.datasets3d import Pose3DDataset
+from posepile.errors import ArchiveError, OptionError, RawDataError
+from posepile.export import FORMATS, export
+from posepile.export.source import ExportSource
+from posepile.raw.images import encode_jpeg
+from posepile.storage import archive
+from posepile.storage.lazy import open_dataset
+from posepile.storage.verify import verify
+from posepile.tools import dataset_pickle_to_hdf5
+from posepile.util import TEST, TRAIN, VALID
+from tests.export.samples import assert_same_example, examples3d, rich_dataset
+from tests.storage.packed_samples import JOINT_INFO, make_example, write_dataset
+
+FOLDERS = [name for name in FORMATS if name != 'hdf5']
+
+
+def contents(path):
+    """{relative path: digest} of all files."""
+    files = [path] if path.is_file() else sorted(p for p in path.rglob('*') if p.is_file())
+    return {str(p.relative_to(path)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+@pytest.mark.parametrize('to', FORMATS)
+@pytest.mark.parametrize('kind', ['3d', '2d'])
+def test_same_bytes_every_time(tmp_path, to, kind):
+    for name in ('a', 'b'):
+        (tmp_path / name).mkdir()
+        export(rich_dataset(tmp_path / name, kind), to, tmp_path / name / 'out')
+    first = contents(tmp_path / 'a/out')
+    assert first and first == contents(tmp_path / 'b/out')
+
+
+@pytest.mark.parametrize('to', FOLDERS)
+def test_interrupted_exports_continue(tmp_path, to, monkeypatch):
+    dataset = rich_dataset(tmp_path, '3d')
+    options = {} if to == 'coco' else dict(shard_size=2)
+    whole = export(dataset, to, tmp_path / 'whole', **options)
+    out = tmp_path / 'out'
+    read = []
+    image_bytes, image_size = ExportSource.image_bytes, ExportSource.image_size
+
+    def counting(self, path):
+        read.append(path)
+        return image_bytes(self, path)
+
+    def failing(self, path):
+        if 'frame_000005' in path:  # in the second split
+            raise KeyboardInterrupt
+        return counting(self, path)
+
+    monkeypatch.setattr(ExportSource, 'image_bytes', failing)
+    with pytest.raises(KeyboardInterrupt):
+        export(dataset, to, out, **options)
+    assert not list(out.rglob('*partial*'))
+    before = {p: p.stat().st_mtime_ns for p in out.rglob('*') if p.suffix in ('.tar', '.npz')}
+    monkeypatch.setattr(ExportSource, 'image_bytes', counting)
+    read.clear()
+    report = export(dataset, to, out, **options)
+    assert report.as_dict() == {**whole.as_dict(), 'out': str(out)}
+    assert contents(out) == contents(tmp_path / 'whole')
+    # Only what was missing was made.
+    assert not any('frame_000000' in path for path in read)
+    assert all(p.stat().st_mtime_ns == t for p, t in before.items())
+    # A third time does nothing, and what was damaged meanwhile is made again.
+    read.clear()
+    export(dataset, to, out, **options)
+    assert read == []
+    file = out / report.files[0]
+    good = file.read_bytes()
+    file.write_bytes(good[:100])
+    export(dataset, to, out, **options)
+    assert file.read_bytes() == good
+    assert image_size is ExportSource.image_size
+
+
+@pytest.mark.parametrize('to', FOLDERS)
+def test_other_exports_are_not_mixed(tmp_path, to):
+    dataset = rich_dataset(tmp_path, '3d')
+    out = tmp_path / 'out'
+    export(dataset, to, out, splits=[VALID])
+    before = contents(out)
+    (tmp_path / 'other').mkdir()
+    changed = examples3d()
+    changed[5][1].bbox = changed[5][1].bbox + 1
+    path = write_dataset(tmp_path / 'other', '3d', changed)
+    other = open_dataset(path, str(tmp_path / 'other/images.barecat'))
+    for source, options in [(dataset, dict(splits=[TRAIN])), (other, dict(splits=[VALID]))]:
+        with pytest.raises(OptionError, match='holds an export of another dataset'):
+            export(source, to, out, **options)
+    with pytest.raises(OptionError, match='other options'):
+        export(dataset, to, out, splits=[VALID], images=False)
+    assert contents(out) == before
+
+
+@pytest.mark.parametrize('to', FOLDERS)
+def test_folders_with_other_things_are_left_alone(tmp_path, to):
+    dataset = rich_dataset(tmp_path, '3d')
+    (tmp_path / 'mine').mkdir()
+    (tmp_path / 'mine' / 'letter.txt').write_text('dear')
+    with pytest.raises(OptionError, match='holds other files'):
+        export(dataset, to, tmp_path / 'mine')
+    with pytest.raises(OptionError, match='is a file'):
+        export(dataset, to, tmp_path / 'mine/letter.txt')
+    (tmp_path / 'broken').mkdir()
+    (tmp_path / 'broken/posepile_export.json').write_text('{')
+    with pytest.raises(OptionError, match='is damaged'):
+        export(dataset, to, tmp_path / 'broken')
+    assert [p.name for p in (tmp_path / 'mine').iterdir()] == ['letter.txt']
+
+
+@pytest.mark.parametrize('to', FORMATS)
+def test_damaged_records_and_missing_images(tmp_path, to, monkeypatch):
+    monkeypatch.setenv('DATA_ROOT', str(tmp_path / 'root'))
+    example, image = make_example(0)
+    example.mask = None  # so that HDF5 needs the image, for its size
+    path = write_dataset(tmp_path, '3d', [(TRAIN, example, None)])
+    dataset = open_dataset(path, str(tmp_path / 'images.barecat'))
+    with pytest.raises(RawDataError, match='no such image'):
+        export(dataset, to, tmp_path / 'out')
+    # The image as a file below DATA_ROOT will do; a broken record will not.
+    file = tmp_path / 'root' / example.image_path
+    file.parent.mkdir(parents=True)
+    file.write_bytes(encode_jpeg(image))
+    assert export(dataset, to, tmp_path / 'out2').examples == {'train': 1}
+    with archive.ArchiveWriter(path) as writer:
+        for key, data in dict(archive.open_reader(path).items()).items():
+            writer.add(key, data if key == 'metadata.msgpack' else data[:50])
+    with pytest.raises(ArchiveError, match='frame_000000'):
+        export(open_dataset(path, dataset.images_path), to, tmp_path / 'out3')
+
+
+@pytest.mark.parametrize('to', ['coco', 'humandata'])
+@pytest.mark.parametrize('place', ['../escaped.jpg', '/tmp/escaped_posepile.jpg', 'a/../../b.jpg'])
+def test_images_stay_in_the_folder(tmp_path, to, place):
+    example, _ = make_example(0)
+    example.image_path = place
+    with pytest.raises(OptionError, match='outside'):
+        export(Pose3DDataset(JOINT_INFO, [example]), to, tmp_path / 'out')
+    assert not list(tmp_path.rglob('*.jpg'))
+
+
+def test_nothing_to_export(tmp_path):
+    example, _ = make_example(0)
+    with pytest.raises(OptionError, match='no example to export in val, test'):
+        export(Pose3DDataset(JOINT_INFO, [example]), 'coco', tmp_path / 'o', splits=[VALID, TEST])
+    with pytest.raises(OptionError, match='no format'):
+        export(Pose3DDataset(JOINT_INFO, [example]), 'pickle', tmp_path / 'o')
+
+
+@pytest.fixture
+def data_root(tmp_path, monkeypatch):
+    monkeypatch.setenv('DATA_ROOT', str(tmp_path))
+    write_dataset(tmp_path / 'packed' / 'walkers')
+    return tmp_path
+
+
+@pytest.mark.parametrize('to', FORMATS)
+def test_command(data_root, capsys, to):
+    out = str(data_root / 'out')
+    assert main(['export', 'walkers', '--to', to, '--out', out, '--split', 'val', '--json']) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report['examples'] == {'val': 3} and report['format'] == to and report['lost'] == {}
+    assert main(['export', 'walkers', '--to', to, '--out', out + '2', '--no-images']) == 0
+    assert '5 train, 3 val, 2 test' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    'args, message',
+    [
+        (['--to', 'hdf5', '--out', '.'], 'is a folder'),
+        (['--to', 'hdf5', '--out', 'no/such/x.h5'], 'there is no folder'),
+        (['--to', 'hdf5', '--out', 'x.h5', '--shard-size', '3'], 'hdf5 has one file'),
+        (['--to', 'coco', '--out', 'packed'], 'holds other files'),
+    ],
+)
+def test_command_refuses(data_root, monkeypatch, capsys, args, message):
+    monkeypatch.chdir(data_root)
+    assert main(['export', 'walkers', *args]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_what_is_left_out_is_told(tmp_path, monkeypatch, capsys):
+    example, image = make_example(0)
+    example.parameters = dict(type='smpl', pose=np.zeros(3, np.float32))
+    path = write_dataset(tmp_path, '3d', [(TRAIN, example, image)])
+    assert main(['export', path, '--to', 'humandata', '--out', str(tmp_path / 'out')]) == 0
+    assert 'left out of 1 examples, as humandata has no place' in capsys.readouterr().out
+
+
+@pytest.fixture
+def pickled(data_root):
+    """A pickled dataset, and its images as files below DATA_ROOT."""
+    pairs = [make_example(i) for i in range(4)]
+    for example, image in pairs:
+        file = data_root / example.image_path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(encode_jpeg(image))
+    examples = [example for example, _ in pairs]
+    dataset = Pose3DDataset(JOINT_INFO, examples[:3], None, examples[3:])
+    (data_root / 'old.pkl').write_bytes(pickle.dumps(dataset))
+    return data_root / 'old.pkl', dataset
+
+
+def test_import_pickle(pickled, data_root, capsys):
+    path, dataset = pickled
+    out = data_root / 'packed' / 'old'
+    assert main(['import-pickle', str(path), '--out', str(out)]) == 0
+    archives = [str(out / f'{name}.barecat') for name in ('annotations', 'images')]
+    assert capsys.readouterr().out.split() == archives
+    assert verify(*archives, deep=True).problems == {}
+    packed = open_dataset(*archives)
+    expected = {example.image_path: example for example in dataset.iter_examples()}
+    for split in range(3):
+        assert len(packed.examples[split]) == len(dataset.examples[split])
+        for light in packed.examples[split]:
+            assert_same_example(light.load(load_image=False), expected[light.image_path])
+    assert main(['import-pickle', str(path), '--out', str(out)]) == 1
+    assert 'add --force' in capsys.readouterr().err
+    assert main(['import-pickle', str(path), '--out', str(out), '--force', '--no-images']) == 0
+
+
+class Mischief:
+    def __reduce__(self):
+        return exec, ('raise SystemExit("the pickle was run")',)
+
+
+@pytest.mark.parametrize('command', ['import-pickle', 'export'])
+def test_pickles_run_nothing(data_root, capsys, command):
+    (data_root / 'x.pkl').write_bytes(pickle.dumps(Mischief()))
+    args = [command, str(data_root / 'x.pkl'), '--out', str(data_root / 'out')]
+    assert main([*args, '--to', 'hdf5'] if command == 'export' else args) == 1
+    assert 'not loaded' in capsys.readouterr().err
+    assert not (data_root / 'out' / 'annotations.barecat').exists()
+
+
+def test_pickles_are_exported(pickled, data_root):
+    path, dataset = pickled
+    outs = [data_root / name for name in ('a.h5', 'b.h5')]
+    assert main(['export', str(path), '--to', 'hdf5', '--out', str(outs[0])]) == 0
+    args = ['--input-pickle-file', str(path), '--output-hdf5-file', str(outs[1])]
+    assert dataset_pickle_to_hdf5.main(args) == 0
+    assert outs[0].read_bytes() == outs[1].read_bytes()
+    with h5py.File(outs[0]) as file:
+        assert len(file['train']) == 3 and len(file['test']) == 1
+        bones = file['joint_info/train_bone_lengths'][()]
+        np.testing.assert_array_equal(bones, dataset.train_bones)
+    # Interrupted or not, a pickle is recognised.
+    for _ in range(2):
+        export(dataset, 'webdataset', data_root / 'out')
