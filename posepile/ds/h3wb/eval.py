@@ -93,6 +93,8 @@ def evaluate(
         pred = read_npz_predictions(predictions)
         metadata = read_metadata(osp.join(data_root, 'h36m', 'Release-v1.2', 'metadata.xml'))
         true = truth_by_image(folder, metadata, fold, split)
+    if not true:
+        raise RawDataError(folder, f'there are no samples of fold {fold}, split {split}')
 
     common = [key for key in true if key in pred]
     missing = [_name(key) for key in true if key not in pred]

@@ -156,6 +156,9 @@ def test_validation_is_s7(folder, release, write):
     report = evaluate(release, path, split='val')
     assert report.info['poses'] == len(of_s7) > 0
     assert report['Whole-body'] == 0
+    (folder / TRAINING).write_text(json.dumps({'0': samples['0']}))
+    with pytest.raises(RawDataError, match='no samples of fold None, split val'):
+        evaluate(release, path, split='val')
     with pytest.raises(OptionError, match='exclude each other'):
         evaluate(release, path, split='val', fold=2)
 
