@@ -26,6 +26,8 @@ _COLUMNS = {
     'dirs': ('path', *_TOTALS),
     'config': ('key', 'value_int'),
 }
+#: A sum that does not overflow, whatever the sizes claim to be.
+_TOTAL_SIZE = 'CAST(TOTAL(size) AS INTEGER)'
 _MOST_SHARDS = 100_000  # the five digits of a shard's name
 
 
@@ -140,7 +142,10 @@ def _check_rows(db, archive, report):
     unsafe = ' OR '.join(
         f"'/' || path || '/' GLOB '{pattern}'" for pattern in ('*/../*', '*/./*', '*//*')
     )
-    query = f"SELECT path FROM files WHERE {unsafe} OR instr(path, char(0)) OR instr(path, '\\')"
+    query = (
+        f'SELECT path FROM files WHERE {WELL_TYPED} AND '
+        f"({unsafe} OR instr(path, char(0)) OR instr(path, '\\'))"
+    )
     for (key,) in db.execute(query):
         report.add_file(archive, 'paths', key, 'is no path of a file below a folder')
 
@@ -159,7 +164,7 @@ def _check_shards(db, path, report):
     """The shards must be as long as the files in them together."""
     known = set()
     ends = db.execute(
-        'SELECT shard, MAX(offset + size), SUM(size), MIN(offset), MIN(size) FROM files '
+        f'SELECT shard, MAX(offset + size), {_TOTAL_SIZE}, MIN(offset), MIN(size) FROM files '
         f'WHERE {WELL_TYPED} GROUP BY shard'
     )
     for i_shard, end, total, first_offset, smallest_size in ends.fetchall():
@@ -219,7 +224,8 @@ def _check_totals(db, path, report):
     found = {key: totals for key, *totals in db.execute(f'SELECT {columns} FROM dirs')}
     expected = {'': [0, 0, 0, 0]}
     query = (
-        "SELECT rtrim(rtrim(path, replace(path, '/', '')), '/') AS folder, COUNT(*), SUM(size) "
+        "SELECT rtrim(rtrim(path, replace(path, '/', '')), '/') AS folder, "
+        f'COUNT(*), {_TOTAL_SIZE} '
         f'FROM files WHERE {WELL_TYPED} GROUP BY folder'
     )
     for folder, n_files, n_bytes in db.execute(query):

@@ -1,5 +1,6 @@
 """A repaired copy of a packed dataset: all that is good, and a list of what is not and why."""
 
+import contextlib
 import json
 import os
 from array import array
@@ -80,6 +81,9 @@ def quarantine(report: VerifyReport, folder) -> Quarantine:
             f'the index of an archive cannot be read to its end ({e})',
             'Copy it anew from where it was packed, or pack it again.',
         ) from e
+    finally:
+        with contextlib.suppress(OSError):  # it stays unless nothing was written
+            os.rmdir(folder)
     return result
 
 
