@@ -10,13 +10,16 @@ from posepile import paths
 from posepile.cluster import lock
 from posepile.cluster.state import steps_of
 from posepile.errors import OptionError
-from posepile.registry import read_dataset
+from posepile.registry import find_dataset, read_dataset
 from posepile.simulate.origin import MARKER, simulation_arguments
 from posepile.simulate.truth import save_truth
 
 
 def simulate_release(info, seed=0, size='tiny', markers=False, force=False) -> list[str]:
     """Simulate the raw release of a dataset below DATA_ROOT, and store its truth.
+
+    The releases of the datasets that its simulator names in ``BUILDS_ON`` come first; they stay as
+    they are if they were simulated with the same arguments.
 
     Args:
         info: :class:`posepile.registry.DatasetInfo` of the dataset or one of its variants.
@@ -33,13 +36,16 @@ def simulate_release(info, seed=0, size='tiny', markers=False, force=False) -> l
         LockedError: if a run works on one of the dataset's products.
     """
     paths.check_data_root()
-    with lock.held(product.name for product in read_dataset(info.folder)):
-        return _simulate(info, seed, size, markers, force)
-
-
-def _simulate(info, seed, size, markers, force):
-    root = paths.data_root()
     simulator = importlib.import_module(f'{info.module}.simulate')
+    made = []
+    for other in getattr(simulator, 'BUILDS_ON', ()):
+        made += simulate_release(find_dataset(other), seed, size, markers, force)
+    with lock.held(product.name for product in read_dataset(info.folder)):
+        return made + _simulate(info, simulator, seed, size, markers, force)
+
+
+def _simulate(info, simulator, seed, size, markers, force):
+    root = paths.data_root()
     made_with = dict(dataset=info.dataset, seed=seed, size=size, markers=markers)
     folders = simulator.RAW_FOLDERS
     found = [simulation_arguments(osp.join(root, folder)) for folder in folders]

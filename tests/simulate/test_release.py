@@ -4,6 +4,7 @@ import dataclasses
 import importlib
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -137,3 +138,32 @@ def test_interrupted_simulation_leaves_nothing_in_place_and_can_be_repeated(
     monkeypatch.setattr(simulator, 'fails', False)
     simulate_release(info)
     assert text(data_root) == '0 tiny False'
+
+
+def test_dataset_that_builds_on_another(info, data_root, monkeypatch):
+    """Its base is simulated first, or left as it is if it fits."""
+    import types
+
+    from posepile.simulate import release
+
+    capitals = types.ModuleType('capitals.simulate')
+    capitals.RAW_FOLDERS, capitals.BUILDS_ON = ('capitals',), ('letters',)
+
+    def simulate(root, seed, size, markers):
+        assert text(data_root) == f'{seed} tiny False'
+        (Path(root) / 'capitals').mkdir()
+        return {}
+
+    capitals.simulate = simulate
+    monkeypatch.setitem(sys.modules, 'capitals', types.ModuleType('capitals'))
+    monkeypatch.setitem(sys.modules, 'capitals.simulate', capitals)
+    monkeypatch.setattr(release, 'find_dataset', lambda name: info)
+    other = dataclasses.replace(info, module='capitals')
+    simulate_release(info, seed=4)
+    inode = (data_root / 'letters/text').stat().st_ino
+    assert simulate_release(other, seed=4) == ['letters', 'digits', 'capitals']
+    assert (data_root / 'letters/text').stat().st_ino == inode
+    with pytest.raises(OptionError, match='other arguments'):
+        simulate_release(other, seed=5)
+    simulate_release(other, seed=5, force=True)
+    assert text(data_root) == '5 tiny False'

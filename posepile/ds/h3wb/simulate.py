@@ -14,7 +14,6 @@ import rlemasklib
 
 from posepile.ds.h36m.object_npz import save_objects
 from posepile.ds.h36m.simulate import JOINTS_17
-from posepile.ds.h36m.simulate import simulate as simulate_h36m
 from posepile.ds.h36m.simulate_cameras import CAMERA_IDS, INTRINSICS, studio_camera
 from posepile.ds.h36m.simulate_takes import Take, performer_of, takes_of, true_joints
 from posepile.simulate.background import Background
@@ -23,7 +22,8 @@ from posepile.simulate.scene import Scene
 from posepile.simulate.truth import TruePerson, camera_dict
 from posepile.util import TEST, TRAIN, VALID
 
-RAW_FOLDERS = ('h36m', 'h3wb')
+RAW_FOLDERS = ('h3wb',)
+BUILDS_ON = ('h36m',)
 
 LANDMARKS = (
     'nose leye reye lear rear lsho rsho lelb relb lwri rwri lhip rhip lkne rkne lank rank '
@@ -70,13 +70,12 @@ class View(NamedTuple):
 
 
 def simulate(root, seed=0, size='tiny', markers=False):
-    """Write ``<root>/h36m`` and ``<root>/h3wb`` and return the truth about the products of both.
+    """Write ``<root>/h3wb`` and return the truth about its products.
 
     Args:
-        size: of the simulation of Human3.6M; all takes of the annotated subjects are annotated.
-        markers: draw a marker on each of the 17 joints of Human3.6M.
+        seed, size, markers: those of the simulation of Human3.6M, whose takes are annotated; its
+            markers are on the 17 joints of Human3.6M.
     """
-    truth = simulate_h36m(root, seed=seed, size=size, markers=markers)
     folder = osp.join(root, 'h3wb', 'json')
     os.makedirs(folder)
     rng = np.random.default_rng([seed, 133])
@@ -91,9 +90,10 @@ def simulate(root, seed=0, size='tiny', markers=False):
     _write_test_images(folder, images)
     _write_npz(osp.join(root, 'h3wb', 'h3wb_train.npz'), training)
     people = _true_people(training + images, seed, markers)
-    for product, n_joints in PRODUCTS.items():
-        truth[product] = [dataclasses.replace(p, joints=p.joints[:n_joints]) for p in people]
-    return truth
+    return {
+        product: [dataclasses.replace(p, joints=p.joints[:n_joints]) for p in people]
+        for product, n_joints in PRODUCTS.items()
+    }
 
 
 def _moments(take, rng):
