@@ -5,9 +5,16 @@ transformation parameters between two point patterns", PAMI 1991.
 """
 
 import logging
+import math
 from typing import NamedTuple
 
 import numpy as np
+
+from posepile.util.arrays import as_float64, batch_last, blocks
+from posepile.util.proper_svd import proper_svd, proper_svd_3x3
+
+# Point sets that are worked on at a time: what belongs to them stays in the cache.
+_BLOCK = 4096
 
 logger = logging.getLogger(__name__)
 
@@ -31,21 +38,31 @@ class Similarity(NamedTuple):
     found: np.ndarray
 
     def apply(self, points) -> np.ndarray:
-        """Transform (..., J, D) points."""
+        """Transform (..., J, D) points, which may be others than the fit was made with."""
+        points = as_float64(points, self.rotation)[1]
         centred = points - self.source_mean[..., np.newaxis, :]
         scale = self.scale[..., np.newaxis, np.newaxis]
         return scale * (centred @ self.rotation) + self.target_mean[..., np.newaxis, :]
 
 
 def fit_similarity(
-    source, target, mask=None, *, scaling=True, reflection=False, unflipped_scale=False
+    source,
+    target,
+    mask=None,
+    *,
+    weights=None,
+    scaling=True,
+    reflection=False,
+    unflipped_scale=False,
 ) -> Similarity:
     """Least-squares transform of each source point set onto its target, for a whole batch.
 
     Args:
-        source: (..., J, D) points.
+        source: (..., J, D) points, arrays or tensors.
         target: (..., J, D) points.
         mask: (..., J) bool, the pairs to be used; None for all. Pairs with a NaN are never used.
+        weights: (..., J), how much the squared distance of each pair counts, not negative; None
+            for all alike.
         scaling: whether the scale is free; it is 1 otherwise.
         reflection: False for proper rotations only, True for reflections only, 'best' for
             whichever fits better.
@@ -56,39 +73,68 @@ def fit_similarity(
     Returns:
         The :class:`Similarity` in float64.
     """
-    source = np.asarray(source, np.float64)
-    target = np.asarray(target, np.float64)
-    used = np.isfinite(source).all(axis=-1) & np.isfinite(target).all(axis=-1)
+    xp, source, target, weights = as_float64(source, target, weights)
+    shape = np.broadcast_shapes(source.shape, target.shape)
+    *batch, n_points, n_axes = shape
+    n_sets = math.prod(batch)
+    source = xp.broadcast_to(source, shape).reshape(n_sets, n_points, n_axes)
+    target = xp.broadcast_to(target, shape).reshape(n_sets, n_points, n_axes)
+    used = _weights_of_pairs(xp, mask, weights, shape[:-1], source)
+    fits = []
+    for block in blocks(n_sets, _BLOCK):
+        columns = (batch_last(points[block]) for points in (source, target))
+        block_weights = None if used is None else batch_last(used[block])
+        fits.append(_fit(xp, *columns, block_weights, scaling, reflection, unflipped_scale))
+    fields = (xp.concatenate(parts, -1) for parts in zip(*fits, strict=True))
+    return Similarity(*(xp.moveaxis(f, -1, 0).reshape((*batch, *f.shape[:-1])) for f in fields))
+
+
+def _weights_of_pairs(xp, mask, weights, shape, like):
+    """(B, J) float64 of mask and weights together; None if there are neither."""
+    if mask is None and weights is None:
+        return None
+    result = xp.ones_like(like[..., 0]).reshape(shape)
+    if weights is not None:
+        result = result * weights
     if mask is not None:
-        used &= np.asarray(mask, bool)
-    used = used[..., np.newaxis]
-    n_used = used.sum(axis=-2)
-    found = n_used[..., 0] > 0
+        result = result * as_float64(mask, result)[1]
+    return result.reshape(like.shape[:2])
+
+
+def _fit(xp, source, target, weights, scaling, reflection, unflipped_scale):
+    """Fields of :class:`Similarity`, all with the batch last, of (J, D, B) points."""
+    used = (xp.isfinite(source) & xp.isfinite(target)).all(1)
+    weights = xp.where(used, 1.0 if weights is None else weights, 0.0)
+    total = weights.sum(0)
+    found = total > 0
+    weights = (weights / xp.where(found, total, 1.0))[:, np.newaxis]
 
     def centre(points):
-        points = np.where(used, points, 0)
-        mean = points.sum(axis=-2) / np.maximum(n_used, 1)
-        return mean, np.where(used, points - mean[..., np.newaxis, :], 0)
+        points = xp.where(used[:, np.newaxis], points, 0.0)
+        mean = (weights * points).sum(0)
+        return mean, points - mean
 
-    source_mean, centred_source = centre(source)
-    target_mean, centred_target = centre(target)
-    covariance = np.swapaxes(centred_source, -1, -2) @ centred_target
-    u, s, vt = np.linalg.svd(covariance)
+    source_mean, source = centre(source)
+    target_mean, target = centre(target)
+    weighted = weights * source
+    covariance = xp.einsum('jan,jbn->abn', weighted, target)
+    decompose = proper_svd_3x3 if len(covariance) == 3 else proper_svd
+    u, s, v = decompose(covariance)
 
-    scale_values = s.copy()
-    if reflection != 'best':
-        wrong_handedness = (np.linalg.det(u @ vt) < 0) != reflection
-        sign = np.where(wrong_handedness, -1.0, 1.0)
-        vt[..., -1, :] *= sign[..., np.newaxis]
-        if not unflipped_scale:
-            scale_values[..., -1] *= sign
-
-    scale = np.ones(found.shape)
+    last = s[-1:]
+    sign = xp.ones_like(last)
+    if reflection == 'best':
+        sign = xp.copysign(sign, last)
+    elif reflection:
+        sign = -sign
+    rotation = xp.einsum('ain,bin->abn', xp.concatenate([u[:, :-1], u[:, -1:] * sign], 1), v)
+    scale = xp.ones_like(last[0])
     if scaling:
+        trace = s[:-1].sum(0) + (abs(last) if unflipped_scale else last * sign)[0]
         # Where the source is a single point its scale is without effect, so 1 will do.
-        variance = np.square(centred_source).sum(axis=(-2, -1))
-        np.divide(scale_values.sum(axis=-1), variance, out=scale, where=variance > 0)
-    return Similarity(u @ vt, scale, source_mean, target_mean, found)
+        variance = (weighted * source).sum((0, 1))
+        scale = xp.where(variance > 0, trace / xp.where(variance > 0, variance, 1.0), scale)
+    return rotation, scale, source_mean, target_mean, found
 
 
 def procrustes(X, Y, scaling=True, reflection='best'):
