@@ -157,12 +157,9 @@ def _mask_problems(example, image_size):
     if image_size is not None and (width, height) != tuple(image_size):
         yield 'mask', f'it has {width} x {height} px, the image {image_size[0]} x {image_size[1]}'
     try:
-        runs = rlemasklib.decompress(example.mask)['ucounts']
+        rlemasklib.decompress(example.mask)
     except ValueError as e:
         yield 'mask', f'it does not decode ({e})'
-        return
-    if int(np.sum(runs, dtype=np.uint64)) != height * width:
-        yield 'mask', 'its runs do not add up to its size'
 
 
 def _place_problems(example):

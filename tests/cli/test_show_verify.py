@@ -117,6 +117,55 @@ def test_verify_of_a_damaged_product(product, capsys):
     assert {p['check']: p['count'] for p in problems} == {'image': 1, 'images': 1}
 
 
+def test_verify_lists_the_bad_files(product, capsys):
+    path = product / 'annotations.barecat'
+    files = dict(archive.open_reader(path).items())
+    names = sorted(name for name in files if '/' in name)[:7]
+    for name in names:
+        files[name] = b'nothing'
+    with archive.ArchiveWriter(path) as writer:
+        for key in sorted(files):
+            writer.add(key, files[key])
+    assert main(['verify', 'walkers', '--deep', '--json', '--jobs', '2']) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report['n_bad_files'] == 7
+    assert [bad['key'] for bad in report['bad_files']] == names
+    assert {(bad['archive'], bad['check']) for bad in report['bad_files']} == {
+        ('annotations', 'record')
+    }
+    assert sum(split['examples'] for split in report['statistics'].values()) == 3
+    assert main(['verify', 'walkers', '--deep']) == 1
+    out = capsys.readouterr().out
+    assert 'record: 7 problems' in out and '... and 2 more' in out and 'px high' in out
+
+
+def test_verify_writes_a_repaired_copy(product, tmp_path, capsys):
+    path = product / 'images.barecat'
+    files = dict(archive.open_reader(path).items())
+    name = sorted(files)[0]
+    files[name] = files[name][:-100]
+    with archive.ArchiveWriter(path) as writer:
+        for key in sorted(files):
+            writer.add(key, files[key])
+    copy = tmp_path / 'copy'
+    assert main(['verify', 'walkers', '--quarantine', str(copy)]) == 1
+    assert 'annotations: 9 kept, 1 left out' in capsys.readouterr().out
+    assert main(['verify', str(copy / 'annotations.barecat'), '--deep']) == 0
+    reasons = [json.loads(line) for line in (copy / 'left_out.jsonl').open()]
+    assert [reason['archive'] for reason in reasons] == ['images', 'annotations']
+    assert all(name in reason['key'] for reason in reasons)
+    capsys.readouterr()
+    assert main(['verify', 'walkers', '--quarantine', str(copy)]) == 1
+    assert 'name a new folder' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('jobs', ['0', '-1', 'all', '1.5'])
+def test_verify_refuses_numbers_of_jobs(product, capsys, jobs):
+    with pytest.raises(SystemExit) as end:
+        main(['verify', 'walkers', '--deep', '--jobs', jobs])
+    assert end.value.code == 2 and 'is no whole number' in capsys.readouterr().err
+
+
 def test_verify_compares_with_the_expected_count_of_real_data(data_root, capsys):
     write_dataset(data_root / 'packed' / 'aspset')
     assert main(['verify', 'aspset']) == 1

@@ -16,8 +16,10 @@ import rlemasklib
 from posepile.datasets3d import Pose3DExample
 from posepile.raw.images import encode_jpeg
 from posepile.storage import archive, codec, schema
+from posepile.storage.records import dict_to_example3d
 from posepile.storage.verify import verify
 from posepile.util import TRAIN
+from posepile.util.bones import compute_mean_bones
 from tests.storage.packed_samples import JOINT_INFO, N_PER_SPLIT, make_example, write_dataset
 
 KEY = 'train/walkers/cam0/frame_000000.jpg_00.msgpack'
@@ -296,6 +298,20 @@ BAD_RECORDS = {
     'mask without size': ('mask', _with(['mask', 'size'], [3])),
     'parameters': ('parameters', _with(['parameters'], dict(type='smpl', pose=np.ones(7)))),
     'parameters no map': ('parameters', _with(['parameters'], [1, 2])),
+    'gender': (
+        'parameters',
+        _with(['parameters'], dict(type='smpl', pose=np.ones(6), gender='x')),
+    ),
+    'activity': ('record', _with(['activity'], 5)),
+    'box elsewhere': ('projection', _with(['bbox'], np.float32([0, 0, 9, 9]))),
+    'mask of nothing but a bomb': (
+        'mask',
+        _with(['mask', 'zcounts'], zlib.compress(bytes(1 << 26))),
+    ),
+    'metres': (
+        'units',
+        _with(['joints3d', 'rows'], np.random.default_rng(0).normal(size=(17, 3))),
+    ),
     'parameters of no type': ('parameters', _with(['parameters'], dict(pose=np.ones(6)))),
     'parameters not finite': (
         'parameters',
@@ -387,3 +403,67 @@ def test_more_than_a_hundred_people_in_an_image(product):
     product.annotations[KEY.replace('_00.msgpack', '_100.msgpack')] = product.annotations[KEY]
     product.write()
     assert set(product.check().problems) == {'counts'}
+
+
+def test_a_report_does_not_depend_on_the_number_of_processes(product, monkeypatch):
+    monkeypatch.setattr('posepile.storage.contents._FILES_PER_PROCESS', 1)
+    monkeypatch.setattr('posepile.storage.stored_files._BATCH_FILES', 2)
+    edit(product.annotations, KEY, _with(['bbox'], np.zeros(4)))
+    product.images['walkers/cam1/frame_000001.jpg'] = b'no image'
+    product.images['walkers/unused.jpg'] = product.images[IMAGE]
+    product.write()
+    reports = [
+        verify(product.paths['annotations'], product.paths['images'], True, n).as_dict()
+        for n in (1, 3)
+    ]
+    assert reports[0] == reports[1]
+    assert reports[0]['n_bad_files'] == 2 and len(reports[0]['warnings']) > 0
+
+
+def test_images_that_nobody_uses_are_unusual(product):
+    product.images['walkers/unused.jpg'] = product.images[IMAGE]
+    product.write()
+    report = product.check()
+    assert report.ok
+    assert report.warnings['images'].instances == [
+        'walkers/unused.jpg: no annotation belongs to it'
+    ]
+
+
+@pytest.mark.parametrize('factor, is_wrong', [(1, False), (1.001, False), (1.02, True)])
+def test_mean_bone_lengths_are_those_of_the_examples(product, factor, is_wrong):
+    examples = [
+        dict_to_example3d(codec.unpack(data), JOINT_INFO.n_joints)
+        for key, data in product.annotations.items()
+        if key.startswith('train/')
+    ]
+    bones = compute_mean_bones(examples, JOINT_INFO) * np.float32(factor)
+    edit(product.annotations, 'metadata.msgpack', lambda m: {**m, 'train_bone_lengths': bones})
+    product.write()
+    problems = product.check().problems
+    assert (set(problems) == {'metadata'}) if is_wrong else not problems
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        {'imcoords': np.zeros((3, 3), np.float32)},
+        {'i_faces': np.zeros(4, np.int16)},
+        {'i_faces': np.zeros(3, np.float32)},
+        {'i_faces': np.int16([-1, 0, 0])},
+        {'barycoords': np.ones((3, 3), np.float32)},
+        {'barycoords': np.full((3, 3), np.nan, np.float32)},
+    ],
+)
+def test_densepose(change):
+    densepose = dict(
+        imcoords=np.ones((3, 2), np.float32),
+        i_faces=np.zeros(3, np.uint16),
+        barycoords=np.full((3, 3), 1 / 3, np.float32),
+    )
+    rows = dict(rows=np.zeros((0, 2), np.float32), i_rows=np.zeros(0, np.uint16))
+    record = dict(impath='x', bbox=np.ones(4), joints2d=rows, densepose=densepose)
+    assert list(schema.record_problems(record, '2d', 17, 'x')) == []
+    record['densepose'] = {**densepose, **change}
+    problems = list(schema.record_problems(record, '2d', 17, 'x'))
+    assert problems and {check for check, _ in problems} == {'densepose'}
