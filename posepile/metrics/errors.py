@@ -1,79 +1,104 @@
 """Errors of 3D poses, one number per pose.
 
-Poses are (..., J, 3) in mm. Joints that are NaN in either pose, or False in the (..., J) ``mask``,
-do not count; a pose without any joint left has the value NaN. Distances are Euclidean. Metrics
-after alignment are made by aligning first (see ``posepile.metrics.alignment``).
+Poses are (..., J, 3) in mm, arrays or tensors. Joints that are NaN in either pose, or False in the
+(..., J) ``mask``, do not count; with (..., J) ``weights``, not negative, the others do not count
+alike. A pose without any joint left has the value NaN. Distances are Euclidean. Results are
+float64. Nothing is aligned unless the name says so (see ``posepile.metrics.alignment``); then the
+mask and the weights are those of the alignment, too. Vertices of a mesh are joints in this sense.
 """
+
+import math
 
 import numpy as np
 
-from posepile.metrics.alignment import root_relative, similarity_aligned
+from posepile.metrics.alignment import (
+    rigid_aligned,
+    root_relative,
+    scale_aligned,
+    similarity_aligned,
+)
+from posepile.util.arrays import as_float64, blocks
+from posepile.util.procrustes import fit_similarity
 
-#: Thresholds in mm of the area under the PCK curve of MPI-INF-3DHP: 0, 5, ..., 150.
-AUC_THRESHOLDS = np.linspace(0, 150, 31)
+# Poses that are aligned and compared at a time: what belongs to them stays in the cache.
+_BLOCK = 4096
 
 
-def joint_errors(pred, true, mask=None) -> np.ndarray:
+def joint_errors(pred, true, mask=None):
     """Distances (..., J) between predicted and true joints; NaN for those that do not count."""
-    difference = np.asarray(pred, np.float64) - np.asarray(true, np.float64)
-    distances = np.linalg.norm(difference, axis=-1)
-    return distances if mask is None else np.where(mask, distances, np.nan)
+    xp, pred, true, mask = as_float64(pred, true, mask)
+    distances = xp.sqrt(xp.square(pred - true).sum(-1))
+    return distances if mask is None else xp.where(mask != 0, distances, math.nan)
 
 
-def mpjpe(pred, true, mask=None) -> np.ndarray:
-    """Mean per-joint position error, (...) in mm."""
-    return _mean_over_joints(joint_errors(pred, true, mask))
+def mean_over_joints(values, weights=None):
+    """Mean (...) of (..., J) values, leaving out those that are NaN."""
+    xp, values, weights = as_float64(values, weights)
+    counts = ~xp.isnan(values)
+    weights = xp.where(counts, 1.0 if weights is None else weights, 0.0)
+    # A product with 0 would not do: infinity times 0 is NaN.
+    total = xp.where(weights > 0, weights * xp.where(counts, values, 0.0), 0.0).sum(-1)
+    weight = weights.sum(-1)
+    return xp.where(weight > 0, total / xp.where(weight > 0, weight, 1.0), math.nan)
 
 
-def root_relative_mpjpe(pred, true, i_root, mask=None) -> np.ndarray:
-    """MPJPE after moving the root joints of both poses to the origin."""
-    return mpjpe(root_relative(pred, i_root), root_relative(true, i_root), mask)
+def mpjpe(pred, true, mask=None, *, weights=None):
+    """Mean per-joint position error, (...) in mm. Of vertices: the per-vertex error."""
+    return mean_over_joints(joint_errors(pred, true, mask), weights)
 
 
-def pa_mpjpe(pred, true, mask=None) -> np.ndarray:
-    """MPJPE after Procrustes alignment by rotation, translation and scale."""
-    return mpjpe(similarity_aligned(pred, true, mask), true, mask)
-
-
-def pck(pred, true, threshold=150, mask=None, *, inclusive=True) -> np.ndarray:
-    """Fraction of correct keypoints: of the joints within ``threshold`` mm.
+def root_relative_mpjpe(pred, true, i_root, mask=None, *, weights=None):
+    """MPJPE after moving the root joints of both poses to the origin.
 
     Args:
-        inclusive: whether a distance of exactly ``threshold`` is correct.
+        i_root: number of the root joint, or several whose middle is the root.
     """
-    return _pck(joint_errors(pred, true, mask), threshold, inclusive)
+    pred, true = root_relative(pred, i_root), root_relative(true, i_root)
+    return mpjpe(pred, true, mask, weights=weights)
 
 
-def auc(pred, true, thresholds=AUC_THRESHOLDS, mask=None, *, inclusive=True) -> np.ndarray:
-    """Mean of the PCK over several thresholds."""
-    distances = joint_errors(pred, true, mask)
-    return np.mean([_pck(distances, t, inclusive) for t in thresholds], axis=0)
+def n_mpjpe(pred, true, i_root, mask=None, *, weights=None):
+    """MPJPE of root-relative poses after scaling the prediction (Rhodin et al., CVPR 2018)."""
+    pred, true = root_relative(pred, i_root), root_relative(true, i_root)
+    pred = scale_aligned(pred, true, mask, weights=weights)
+    return mpjpe(pred, true, mask, weights=weights)
 
 
-def exact_auc(pred, true, threshold=150, mask=None) -> np.ndarray:
-    """Area under the PCK curve from 0 to ``threshold`` mm, as a fraction.
+def pa_mpjpe(pred, true, mask=None, *, weights=None, scaling=True):
+    """MPJPE after Procrustes alignment by rotation, translation and (unless not) scale."""
+    align = similarity_aligned if scaling else rigid_aligned
 
-    This is the integral itself: a joint at the distance d adds max(0, 1 - d / threshold).
-    :func:`auc` is the mean over a list of thresholds, as in the evaluation of MPI-INF-3DHP.
+    def error(pred, true, mask, weights):
+        aligned = align(pred, true, mask, weights=weights)
+        return mpjpe(aligned, true, mask, weights=weights)
+
+    xp, *arrays = as_float64(pred, true, mask, weights)
+    shape = np.broadcast_shapes(*(a.shape for a in arrays[:2]))[:-1]
+    shapes = [(*shape, 3), (*shape, 3), shape, shape]
+    flat = [
+        None if a is None else xp.broadcast_to(a, s).reshape((-1, *s[len(shape) - 1 :]))
+        for a, s in zip(arrays, shapes, strict=True)
+    ]
+    parts = [
+        error(*(None if a is None else a[block] for a in flat))
+        for block in blocks(math.prod(shape[:-1]), _BLOCK)
+    ]
+    return xp.concatenate(parts).reshape(shape[:-1])
+
+
+def pa_vertex_error(pred, true, pred_joints, true_joints, mask=None, *, vertex_mask=None):
+    """Mean error of (..., V, 3) vertices under the transform that aligns the joints best.
+
+    Args:
+        mask: (..., J) bool, the joints to fit to.
+        vertex_mask: (..., V) bool, the vertices that count.
     """
-    return _mean_over_joints(np.maximum(0, 1 - joint_errors(pred, true, mask) / threshold))
+    return mpjpe(fit_similarity(pred_joints, true_joints, mask).apply(pred), true, vertex_mask)
 
 
-def worst_joint_error(pred, true, mask=None) -> np.ndarray:
+def worst_joint_error(pred, true, mask=None):
     """Distance of the joint that is farthest from its place, (...) in mm."""
-    distances = joint_errors(pred, true, mask)
-    counts = ~np.isnan(distances)
-    worst = np.where(counts, distances, 0).max(axis=-1)
-    return np.where(counts.any(axis=-1), worst, np.nan)
-
-
-def _pck(distances, threshold, inclusive):
-    correct = (distances <= threshold) if inclusive else (distances < threshold)
-    return _mean_over_joints(np.where(np.isnan(distances), np.nan, correct))
-
-
-def _mean_over_joints(values):
-    counts = ~np.isnan(values)
-    n = counts.sum(axis=-1)
-    total = np.where(counts, values, 0).sum(axis=-1)
-    return np.divide(total, n, out=np.full(total.shape, np.nan), where=n > 0)
+    xp, distances = as_float64(joint_errors(pred, true, mask))
+    counts = ~xp.isnan(distances)
+    worst = xp.amax(xp.where(counts, distances, 0.0), -1)
+    return xp.where(counts.any(-1), worst, math.nan)

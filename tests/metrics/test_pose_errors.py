@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from posepile.metrics import errors
+from posepile.metrics import errors, rates
 from posepile.metrics.alignment import (
     rigid_aligned,
     root_relative,
@@ -24,9 +24,9 @@ def test_unit_vectors():
     pred = np.array([[1, 1, 1], [0, 0, 2]])
     true = np.array([[1, 1, 1], [3, 4, 2]])
     assert errors.mpjpe(pred, true) == 2.5
-    assert errors.pck(pred, true, threshold=4) == 0.5
-    assert errors.pck(pred, true, threshold=5) == 1
-    assert errors.pck(pred, true, threshold=5, inclusive=False) == 0.5
+    assert rates.pck(pred, true, threshold=4) == 0.5
+    assert rates.pck(pred, true, threshold=5) == 1
+    assert rates.pck(pred, true, threshold=5, inclusive=False) == 0.5
 
 
 @settings(max_examples=30, deadline=None)
@@ -38,7 +38,7 @@ def test_translation_counts_in_absolute_errors_only(seed):
     np.testing.assert_allclose(errors.root_relative_mpjpe(pred, true, 16), 0, atol=1e-9)
     np.testing.assert_allclose(errors.pa_mpjpe(pred, true), 0, atol=1e-9)
     np.testing.assert_allclose(errors.mpjpe(rigid_aligned(pred, true), true), 0, atol=1e-9)
-    assert errors.pck(pred, true, 299.999).max() == 0 and errors.pck(pred, true, 300.001).min() == 1
+    assert rates.pck(pred, true, 299.999).max() == 0 and rates.pck(pred, true, 300.001).min() == 1
 
 
 @settings(max_examples=30, deadline=None)
@@ -77,7 +77,7 @@ def test_root_error_spreads_to_all_other_joints():
     pred[:, 16, 0] += 170
     np.testing.assert_allclose(errors.mpjpe(pred, true), 10)
     np.testing.assert_allclose(errors.root_relative_mpjpe(pred, true, 16), 160)
-    np.testing.assert_allclose(errors.pck(pred, true), 16 / 17)
+    np.testing.assert_allclose(rates.pck(pred, true), 16 / 17)
 
 
 def test_mirrored_pose_is_not_aligned_by_a_reflection():
@@ -104,8 +104,8 @@ def test_missing_joints_do_not_count(how):
         'mpjpe': lambda p, t, m: errors.mpjpe(p, t, m),
         'relative': lambda p, t, m: errors.root_relative_mpjpe(p, t, 16, m),
         'pa': errors.pa_mpjpe,
-        'pck': lambda p, t, m: errors.pck(p, t, 100, m),
-        'auc': lambda p, t, m: errors.auc(p, t, mask=m),
+        'pck': lambda p, t, m: rates.pck(p, t, 100, m),
+        'auc': lambda p, t, m: rates.auc(p, t, mask=m),
     }
     expected = {
         name: f(pred[:, 4:], true[:, 4:], None) for name, f in metrics.items() if name != 'relative'
@@ -127,19 +127,19 @@ def test_missing_joints_do_not_count(how):
 def test_pose_without_joints_is_nan_and_infinity_is_an_error():
     pose = np.zeros((2, 5, 3))
     assert np.isnan(errors.mpjpe(pose, pose, np.zeros((2, 5), bool))).all()
-    assert np.isnan(errors.pck(pose, np.full_like(pose, np.nan))).all()
+    assert np.isnan(rates.pck(pose, np.full_like(pose, np.nan))).all()
     broken = pose.copy()
     broken[:, 0, 0] = np.inf
     assert np.isinf(errors.mpjpe(broken, pose)).all()
-    np.testing.assert_allclose(errors.pck(broken, pose), 0.8)
+    np.testing.assert_allclose(rates.pck(broken, pose), 0.8)
 
 
 def test_auc_is_the_mean_pck_over_thresholds():
     true = np.zeros((1, 2, 3))
     pred = true.copy()
     pred[0, 0, 0], pred[0, 1, 0] = 75, 1000
-    assert len(errors.AUC_THRESHOLDS) == 31 and errors.AUC_THRESHOLDS[1] == 5
-    np.testing.assert_allclose(errors.auc(pred, true), 0.5 * 16 / 31)
+    assert len(rates.AUC_THRESHOLDS) == 31 and rates.AUC_THRESHOLDS[1] == 5
+    np.testing.assert_allclose(rates.auc(pred, true), 0.5 * 16 / 31)
 
 
 @settings(max_examples=30, deadline=None)
@@ -149,18 +149,18 @@ def test_exact_auc_is_the_limit_of_many_thresholds(seed, threshold):
     pred = true + rng.normal(0, 0.4 * threshold, true.shape)
     pred[0, :3] = np.nan
     many = (np.arange(2000) + 0.5) * threshold / 2000
-    exact = errors.exact_auc(pred, true, threshold)
-    np.testing.assert_allclose(exact, errors.auc(pred, true, many), atol=1 / 2000)
-    assert np.all((exact > 0) & (exact < errors.pck(pred, true, threshold)))
+    exact = rates.exact_auc(pred, true, threshold)
+    np.testing.assert_allclose(exact, rates.auc(pred, true, many), atol=1 / 2000)
+    assert np.all((exact > 0) & (exact < rates.pck(pred, true, threshold)))
 
 
 def test_exact_auc_of_known_distances():
     true = np.zeros((1, 4, 3))
     pred = np.zeros((1, 4, 3))
     pred[0, :, 1] = [0, 30, 100, 7000]
-    np.testing.assert_allclose(errors.exact_auc(pred, true, 100), (1 + 0.7) / 4)
+    np.testing.assert_allclose(rates.exact_auc(pred, true, 100), (1 + 0.7) / 4)
     mask = np.array([[False, True, True, False]])
-    np.testing.assert_allclose(errors.exact_auc(pred, true, 100, mask), 0.35)
+    np.testing.assert_allclose(rates.exact_auc(pred, true, 100, mask), 0.35)
 
 
 @settings(max_examples=30, deadline=None)
@@ -192,7 +192,7 @@ def test_pa_mpjpe_does_not_see_similarity_transforms_of_the_prediction(seed, sca
 def test_leading_axes_are_free():
     rng, true = random_poses(0)
     pred = true + rng.normal(0, 60, true.shape)
-    for f in errors.mpjpe, errors.pa_mpjpe, errors.pck:
+    for f in errors.mpjpe, errors.pa_mpjpe, rates.pck:
         flat = f(pred, true)
         nested = f(pred.reshape(2, 3, 17, 3), true.reshape(2, 3, 17, 3))
         np.testing.assert_allclose(nested, flat.reshape(2, 3))

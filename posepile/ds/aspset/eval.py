@@ -24,7 +24,8 @@ from posepile.ds.aspset.predictions import (
 from posepile.ds.aspset.splits import SPLITS, load_clips
 from posepile.errors import BadFileError, OptionError, PosePileError, RawDataError
 from posepile.metrics.alignment import root_relative, similarity_aligned
-from posepile.metrics.errors import mpjpe, pck
+from posepile.metrics.errors import mpjpe
+from posepile.metrics.rates import pck
 from posepile.metrics.report import Report
 from posepile.paths import check_data_root
 from posepile.program import run_program

@@ -22,7 +22,8 @@ from posepile.ds.h36m.benchmark import ACTIVITIES, TEST_SUBJECTS, read_ground_tr
 from posepile.ds.h36m.predictions import match_predictions
 from posepile.errors import OptionError
 from posepile.metrics.alignment import root_relative, similarity_aligned
-from posepile.metrics.errors import exact_auc, mpjpe, pck, worst_joint_error
+from posepile.metrics.errors import mpjpe, worst_joint_error
+from posepile.metrics.rates import exact_auc, pck
 from posepile.metrics.report import Table
 from posepile.paths import check_data_root
 from posepile.program import run_program
