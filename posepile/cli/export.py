@@ -44,8 +44,6 @@ def add_arguments(parser):
 
 
 def run(args):
-    if args.shard_size is not None and args.to in ('hdf5', 'coco'):
-        raise OptionError(f'--shard-size: {args.to} has one file')
     folder = osp.dirname(osp.abspath(args.out))
     if not osp.isdir(folder):
         raise OptionError(f'--out {args.out}: there is no folder {folder}; create it')

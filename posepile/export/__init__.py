@@ -38,15 +38,19 @@ def export(dataset, to, out, splits=(0, 1, 2), images=True, shard_size=None) -> 
         What was written, and how often the format could not take something.
 
     Raises:
-        OptionError: no such format, or ``out`` holds something else.
+        OptionError: no such format, an option it does not have, or ``out`` holds other things.
         ArchiveError, RawDataError: an example or an image is damaged or missing.
     """
     if to not in FORMATS:
         raise OptionError(f'There is no format {to!r}; there are {", ".join(FORMATS)}.')
+    options = {} if to == 'hdf5' else {'images': images}
+    if shard_size is not None:
+        if to in ('hdf5', 'coco'):
+            raise OptionError(f'The format {to} has one file per split: there is no shard size.')
+        if shard_size < 1:
+            raise OptionError('The shard size has to be at least 1.')
+        options['shard_size'] = shard_size
     from posepile.export.source import ExportSource
 
     source = ExportSource(dataset, splits)
-    options = {} if shard_size is None or to in ('hdf5', 'coco') else {'shard_size': shard_size}
-    if to != 'hdf5':
-        options['images'] = images
     return import_module(f'posepile.export.{to}').write(source, out, **options)

@@ -6,7 +6,6 @@ everything that COCO has no place for stands under the key ``posepile`` of an an
 """
 
 import contextlib
-import json
 import sqlite3
 from collections import Counter
 
@@ -15,7 +14,7 @@ import rlemasklib
 
 import posepile
 from posepile.export.folder import ExportFolder
-from posepile.export.plain import plain_numbers, to_plain
+from posepile.export.plain import plain_numbers, to_json, to_plain
 from posepile.export.source import box_of, image_points_of
 from posepile.util import SPLIT_NAMES
 
@@ -71,7 +70,7 @@ def _write_split(path, count, folder, source, split, images, progress):
         contextlib.closing(_ImageTable()) as table,
         open(path, 'w', encoding='utf-8') as file,
     ):
-        file.write(f'{{"info":{_json(info)},"licenses":[],"categories":[{_json(category)}],\n')
+        file.write(f'{{"info":{to_json(info)},"licenses":[],"categories":[{to_json(category)}],\n')
         file.write('"annotations":[')
         for i, sample in enumerate(source.samples(split)):
             image_path = sample.example.image_path
@@ -82,12 +81,12 @@ def _write_split(path, count, folder, source, split, images, progress):
                 row = table.add(image_path, name, size)
                 count['images'] += images
             annotation = dict(id=i + 1, **_annotation(sample, order, *row, lost))
-            file.write(f'{"," if i else ""}\n{_json(annotation)}')
+            file.write(f'{"," if i else ""}\n{to_json(annotation, sample.key)}')
             count['examples'] += 1
             progress.update(1)
         file.write('\n],\n"images":[')
         for i, image in enumerate(table):
-            file.write(f'{"," if i else ""}\n{_json(image)}')
+            file.write(f'{"," if i else ""}\n{to_json(image)}')
         file.write('\n]}\n')
     count['lost'] = dict(lost)
 
@@ -158,7 +157,3 @@ class _ImageTable:
 
     def close(self):
         self._db.close()
-
-
-def _json(content):
-    return json.dumps(content, separators=(',', ':'), ensure_ascii=False, allow_nan=False)

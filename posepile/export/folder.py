@@ -8,7 +8,6 @@ import os.path as osp
 from posepile.atomic import replacing
 from posepile.errors import OptionError
 from posepile.export.report import ExportReport
-from posepile.raw.images import jpeg_size
 from posepile.util import SPLIT_NAMES
 
 _STATE = 'posepile_export.json'
@@ -136,8 +135,3 @@ def shards(source, shard_size):
         n_shards = -(-n // shard_size)
         for i in range(n_shards):
             yield split, i, n_shards, i * shard_size, min((i + 1) * shard_size, n)
-
-
-def image_extension(data: bytes) -> str:
-    """``jpg`` or ``png``, by the contents; other kinds of images do not occur in archives."""
-    return 'jpg' if jpeg_size(data) is not None else 'png'

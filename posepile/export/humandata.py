@@ -13,7 +13,6 @@ from collections import Counter
 
 import numpy as np
 
-from posepile.errors import OptionError
 from posepile.export.coco import keypoint_order
 from posepile.export.folder import ExportFolder, shards
 from posepile.export.parameters import split_parameters
@@ -36,8 +35,6 @@ POSE_PARTS = {
 
 def write(source, out, images=True, shard_size=SHARD_SIZE):
     """Export to the folder ``out``; see :func:`posepile.export.export`."""
-    if shard_size < 1:
-        raise OptionError('A file holds at least one example.')
     folder = ExportFolder(out, 'humandata', source, images=images, shard_size=shard_size)
     with source.progress('humandata') as progress:
         for split, i_shard, n_shards, start, stop in shards(source, shard_size):

@@ -10,7 +10,6 @@ from collections import Counter
 
 import numpy as np
 
-from posepile.errors import OptionError
 from posepile.export.folder import ExportFolder, shards
 from posepile.export.parameters import split_parameters
 from posepile.export.plain import camera_arrays, plain_mask
@@ -24,8 +23,6 @@ _ROWS_AT_ONCE = 500  # a row group; with images about 15 MB
 
 def write(source, out, images=True, shard_size=SHARD_SIZE):
     """Export to the folder ``out``; see :func:`posepile.export.export`."""
-    if shard_size < 1:
-        raise OptionError('A file holds at least one example.')
     folder = ExportFolder(out, 'parquet', source, images=images, shard_size=shard_size)
     schema = make_schema(source, images)
     with source.progress('parquet') as progress:

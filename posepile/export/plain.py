@@ -6,12 +6,15 @@ height] px, ``joints`` (mm in world space, or px; null where missing), ``univ_jo
 What an example lacks is left out. Numbers have the nine digits that tell any two float32 apart.
 """
 
+import json
+
 import numpy as np
 import rlemasklib
 from deltacamera import Camera
 
 from posepile.datasets2d import Pose2DExample
 from posepile.datasets3d import Pose3DExample
+from posepile.errors import RawDataError
 from posepile.export.source import box_of, coords_of, univ_coords_of
 from posepile.storage.records import distortion_model
 
@@ -78,6 +81,22 @@ def from_plain(plain: dict, kind: str):
         scene_name=plain.get('scene', 'unknown'),
         **common,
     )
+
+
+def to_json(content, name='') -> str:
+    """Compact JSON.
+
+    Raises:
+        RawDataError: if there are infinite or undefined numbers in it; names the example ``name``.
+    """
+    try:
+        return json.dumps(content, separators=(',', ':'), ensure_ascii=False, allow_nan=False)
+    except ValueError as e:
+        raise RawDataError(
+            name,
+            f'this example has numbers that JSON cannot hold ({e})',
+            'posepile verify --deep finds such examples.',
+        ) from e
 
 
 def plain_numbers(array) -> list:

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -52,7 +53,9 @@ class ExportSource:
         self.joint_info = dataset.joint_info
         posepile = getattr(dataset, 'metadata', {}).get('posepile')
         name = posepile.get('name') if isinstance(posepile, dict) else None
-        self.name = name if isinstance(name, str) and name else 'dataset'
+        # It becomes part of file names, and archives may come from anyone.
+        is_usable = isinstance(name, str) and re.fullmatch(r'\w[\w.-]*', name)
+        self.name = name if is_usable else 'dataset'
         self.splits = [s for s in sorted(set(splits)) if len(dataset.examples[s])]
         if not self.splits:
             names = ', '.join(SPLIT_NAMES[s] for s in sorted(set(splits)))
@@ -93,9 +96,16 @@ class ExportSource:
         """Contents of an image file, from the image archive, else from below DATA_ROOT.
 
         Raises:
-            RawDataError: if it is in neither.
+            RawDataError: if it is in neither, or no JPEG or PNG (other files stay private,
+                whatever an archive says that its images are).
             ArchiveError: if it is damaged.
         """
+        data = self._stored_bytes(image_path)
+        if image_extension(data) is None:
+            raise RawDataError(image_path, 'is neither a JPEG nor a PNG file')
+        return data
+
+    def _stored_bytes(self, image_path):
         if self._images_path is not None:
             try:
                 return archive.read_file(self._images_path, image_path)
@@ -141,6 +151,13 @@ class ExportSource:
                 for row in rows:
                     digest.update(repr(tuple(row)).encode())
         return digest.hexdigest()
+
+
+def image_extension(data: bytes):
+    """``jpg`` or ``png``, by the contents; None for other files."""
+    if data[:3] == b'\xff\xd8\xff':
+        return 'jpg'
+    return 'png' if data[:8] == b'\x89PNG\r\n\x1a\n' else None
 
 
 def box_of(example):

@@ -10,9 +10,9 @@ import json
 import tarfile
 from collections import Counter
 
-from posepile.errors import OptionError
-from posepile.export.folder import ExportFolder, image_extension, shards
-from posepile.export.plain import to_plain
+from posepile.export.folder import ExportFolder, shards
+from posepile.export.plain import to_json, to_plain
+from posepile.export.source import image_extension
 from posepile.storage.records import encode_skeleton
 from posepile.util import SPLIT_NAMES
 
@@ -22,8 +22,6 @@ SHARD_SIZE = 10_000
 
 def write(source, out, images=True, shard_size=SHARD_SIZE):
     """Export to the folder ``out``; see :func:`posepile.export.export`."""
-    if shard_size < 1:
-        raise OptionError('A shard holds at least one example.')
     folder = ExportFolder(out, 'webdataset', source, images=images, shard_size=shard_size)
     _write_skeleton(folder, source)
     with source.progress('webdataset') as progress:
@@ -46,8 +44,7 @@ def _write_shard(path, count, source, split, start, stop, images):
                 _add(tar, f'{i:09d}.{image_extension(data)}', data)
                 count['images'] += 1
             plain = dict(key=sample.key, **to_plain(sample.example, lost))
-            text = json.dumps(plain, separators=(',', ':'), ensure_ascii=False, allow_nan=False)
-            _add(tar, f'{i:09d}.json', text.encode())
+            _add(tar, f'{i:09d}.json', to_json(plain, sample.key).encode())
             count['examples'] += 1
     count['lost'] = dict(lost)
 

@@ -150,6 +150,33 @@ def test_images_stay_in_the_folder(tmp_path, to, place):
     assert not list(tmp_path.rglob('*.jpg'))
 
 
+@pytest.mark.parametrize('to', FOLDERS)
+def test_other_files_than_images_are_not_exported(tmp_path, to):
+    secret = tmp_path / 'secret.txt'
+    secret.write_text('my password')
+    example, _ = make_example(0)
+    example.image_path = str(secret)
+    with pytest.raises((RawDataError, OptionError), match='neither a JPEG nor a PNG|outside'):
+        export(Pose3DDataset(JOINT_INFO, [example]), to, tmp_path / 'out')
+    assert not any(b'password' in p.read_bytes() for p in (tmp_path / 'out').rglob('*.*'))
+
+
+@pytest.mark.parametrize('name', ['../../up', '/tmp/x', '', '.hidden', 5, ['a']])
+def test_names_of_products_stay_in_the_folder(tmp_path, name):
+    path = write_dataset(tmp_path, metadata={'posepile': dict(name=name, kind='3d')})
+    dataset = open_dataset(path, str(tmp_path / 'images.barecat'))
+    report = export(dataset, 'humandata', tmp_path / 'out', splits=[TRAIN], images=False)
+    assert report.files == ['dataset_train.npz']
+
+
+@pytest.mark.parametrize('to', ['coco', 'webdataset'])
+def test_numbers_that_json_lacks(tmp_path, to):
+    example, _ = make_example(0)
+    example.bbox = np.float32([0, 0, np.inf, 5])
+    with pytest.raises(RawDataError, match='frame_000000.jpg_00: .*JSON'):
+        export(Pose3DDataset(JOINT_INFO, [example]), to, tmp_path / 'out', images=False)
+
+
 def test_nothing_to_export(tmp_path):
     example, _ = make_example(0)
     with pytest.raises(OptionError, match='no example to export in val, test'):
@@ -180,7 +207,7 @@ def test_command(data_root, capsys, to):
     [
         (['--to', 'hdf5', '--out', '.'], 'is a folder'),
         (['--to', 'hdf5', '--out', 'no/such/x.h5'], 'there is no folder'),
-        (['--to', 'hdf5', '--out', 'x.h5', '--shard-size', '3'], 'hdf5 has one file'),
+        (['--to', 'hdf5', '--out', 'x.h5', '--shard-size', '3'], 'hdf5 has one file per split'),
         (['--to', 'coco', '--out', 'packed'], 'holds other files'),
     ],
 )

@@ -31,7 +31,7 @@ def test_float32_numbers_are_exact(array):
     np.testing.assert_array_equal(np.array(json.loads(text), np.float32), array)
 
 
-def test_float32_numbers_are_short():
+def test_numbers_have_nine_digits_at_most():
     assert plain_numbers(np.float32([0.1, 1234.567])) == [0.100000001, 1234.56702]
     assert plain_numbers(np.float16([[0.5]])) == [[0.5]] and plain_numbers(np.int32([3])) == [3]
 
