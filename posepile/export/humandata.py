@@ -4,9 +4,11 @@
 Keypoints are in COCO's order where the skeleton has no others, else in its own;
 ``misc['joint_names']`` has the names. ``keypoints3d``, ``transl`` and camera centres are in metres,
 all in world space, as the body-model parameters are; ``misc`` holds the cameras and what HumanData
-has no key for. Missing values are 0 with a confidence of 0, or with False in ``misc['has_smpl']``.
+has no key for. Missing values are 0 with a confidence of 0, or with 0 in ``has_smpl``.
 
-Keys and shapes are those of HumanData's documentation in MMHuman3D (docs/human_data.md there).
+Keys and shapes are those that the class HumanData of MMHuman3D checks
+(data/data_structures/human_data.py there); ``has_smpl`` and the genders ``m``, ``f``, ``n`` are what
+its data loaders look for.
 """
 
 from collections import Counter
@@ -22,6 +24,7 @@ from posepile.util import SPLIT_NAMES
 
 SHARD_SIZE = 100_000
 _MM_PER_M = 1000
+_N_BETAS = 10
 #: Parts of the pose vector of each body model, with the number of joints, in order.
 POSE_PARTS = {
     'smpl': dict(global_orient=1, body_pose=23),
@@ -87,8 +90,9 @@ def _content(samples, n, source, folder, count, images, progress):
         config=source.name,
         image_path=np.array(image_paths),
         bbox_xywh=boxes,
-        meta=dict(gender=bodies.genders.tolist()),
-        misc=dict(joint_names=names, **extras.arrays(), **bodies.misc()),
+        meta=dict(gender=bodies.genders),
+        # In a row of its own, so that nobody takes it for one name per example.
+        misc=dict(joint_names=np.array([names]), **extras.arrays(), **bodies.numbers),
         **bodies.arrays(),
     )
     for d in (2, 3) if source.kind == '3d' else (2,):
@@ -114,8 +118,8 @@ class _Bodies:
         self._n = n
         self._models = {}
         self._has = {}
-        self._numbers = {}
-        self.genders = np.full(n, 'neutral', '<U7')
+        self.numbers = {}
+        self.genders = np.full(n, 'n')
 
     def add(self, i, parameters, lost):
         if parameters is None:
@@ -127,7 +131,8 @@ class _Bodies:
             lost[f'parameters of {typed["type"]} with another pose than the model has'] += 1
             return
         model = self._models.setdefault(typed['type'], {})
-        self._has.setdefault(typed['type'], np.zeros(self._n, bool))[i] = True
+        self._has.setdefault(typed['type'], np.zeros(self._n, np.uint8))[i] = 1
+        self._put(model, i, 'betas', np.zeros(_N_BETAS))  # HumanData counts by them
         at = 0
         for key, n_joints in parts.items():
             self._put(model, i, key, pose[at : at + 3 * n_joints])
@@ -137,10 +142,10 @@ class _Bodies:
                 self._put(model, i, name, typed[key])
         for key in ('kid_factor', 'scale'):
             if typed[key] is not None:
-                numbers = self._numbers.setdefault(key, np.full(self._n, np.nan, np.float32))
+                numbers = self.numbers.setdefault(key, np.full(self._n, np.nan, np.float32))
                 numbers[i] = typed[key]
         if typed['gender'] is not None:
-            self.genders[i] = typed['gender']
+            self.genders[i] = typed['gender'][:1]
 
     def _put(self, model, i, key, values):
         """Put a row; shorter rows, of shape coefficients, are filled up with zeros."""
@@ -151,7 +156,7 @@ class _Bodies:
         array[i, : len(values)] = values
 
     def arrays(self):
-        """{model: {key: array}}; poses of several joints are (N, joints, 3)."""
+        """{model: {key: array}, has_<model>: array}; poses of several joints are (N, joints, 3)."""
         result = {}
         for name, model in self._models.items():
             parts = POSE_PARTS[name]
@@ -159,10 +164,8 @@ class _Bodies:
                 key: array.reshape(self._n, -1, 3) if parts.get(key, 1) > 1 else array
                 for key, array in model.items()
             }
+            result[f'has_{name}'] = self._has[name]
         return result
-
-    def misc(self):
-        return {**{f'has_{name}': has for name, has in self._has.items()}, **self._numbers}
 
 
 class _Extras:

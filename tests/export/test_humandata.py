@@ -46,7 +46,7 @@ def test_shapes_and_types(exported3d):
         assert (
             data['keypoints3d_convention'] == data['keypoints2d_convention'] == 'posepile_walkers'
         )
-        assert data['misc']['joint_names'] == JOINT_INFO.names
+        assert data['misc']['joint_names'].tolist() == [JOINT_INFO.names]
         assert len(data['meta']['gender']) == n and data['config'] == 'walkers'
     smpl, smplx = files['train']['smpl'], files['val']['smplx']
     assert smpl['global_orient'].shape == (5, 3) and smpl['body_pose'].shape == (5, 23, 3)
@@ -96,7 +96,7 @@ def test_body_models(exported3d):
         data, misc = files[name], files[name]['misc']
         for i, example in enumerate(loaded(dataset, split).values()):
             for model in POSE_PARTS:
-                has = misc.get(f'has_{model}', np.zeros(9, bool))[i]
+                has = data.get(f'has_{model}', np.zeros(9))[i]
                 parameters = example.parameters or {}
                 assert has == (parameters.get('type') == model)
                 if not has:
@@ -110,7 +110,7 @@ def test_body_models(exported3d):
                 np.testing.assert_array_equal(betas[:n_betas], parameters['shape'])
                 assert np.all(betas[n_betas:] == 0)
                 np.testing.assert_array_equal(saved['transl'][i], parameters['trans'])
-                assert data['meta']['gender'][i] == parameters['gender']
+                assert data['meta']['gender'][i] == parameters['gender'][0]
                 for key in ('kid_factor', 'scale'):
                     if key in parameters:
                         assert misc[key][i] == parameters[key]
@@ -157,7 +157,7 @@ def test_what_cannot_be_mapped_is_told(tmp_path):
     report = export(dataset, 'humandata', tmp_path / 'out', images=False)
     assert report.lost['parameters.muscles'] == 1
     assert sum(report.lost.values()) == 3 and any('star' in what for what in report.lost)
-    assert read(tmp_path / 'out' / 'dataset_train.npz')['misc']['has_smpl'].tolist() == [0, 0, 1]
+    assert read(tmp_path / 'out' / 'dataset_train.npz')['has_smpl'].tolist() == [0, 0, 1]
 
 
 def test_several_files_per_split(tmp_path):
