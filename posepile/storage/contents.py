@@ -210,12 +210,13 @@ def _check_record(key, data, found):
     image_size, problem = _size_of(image_path)
     if problem:
         return [('image', problem)]
-    if problems := list(plausibility.example_problems(example, image_size)):
+    seen = plausibility.SeenExample(example)
+    if problems := list(plausibility.example_problems(seen, image_size)):
         return problems
     found.warnings += [
         (check, key, message)
         for check, message in plausibility.example_warnings(
-            example, image_size, setup.edges, setup.mean_bones
+            seen, image_size, setup.edges, setup.mean_bones
         )
     ]
     found.numbers.append(_numbers(key, example, setup))

@@ -19,52 +19,83 @@ _MOST_METRES = 1000  # translation of a body model
 _IMPLAUSIBLE_BONE = 0.1, 3, 150
 
 
-def example_problems(example, image_size):
+class SeenExample:
+    """A full 3D or 2D example and what several checks need of it.
+
+    Attributes:
+        coords: (V, 3) mm or (V, 2) px, the valid joints; None if it has no joints at all.
+        depth: median distance of the joints before the camera in mm; None in 2D, or without any.
+        points: (P, 2) px, where the joints appear that are in front of the camera.
+    """
+
+    def __init__(self, example):
+        self.example = example
+        self.is_3d = hasattr(example, 'world_coords')
+        self.box = np.asarray(example.bbox, np.float64)
+        self.coords = example.get_world_coords() if self.is_3d else example.coords
+        self.depth = None
+        self.points = np.zeros((0, 2), np.float32)
+        if self.coords is None:
+            return
+        self.coords = self.coords[np.isfinite(self.coords).all(axis=1)]
+        if len(self.coords) == 0:
+            return
+        self.points = self.coords
+        if self.is_3d:
+            in_camera = example.camera.world_to_camera(self.coords)
+            depths = in_camera[:, 2]
+            self.depth = float(np.median(depths))
+            self.points = example.camera.camera_to_image(in_camera[depths > 1])
+        self.points = self.points[np.isfinite(self.points).all(axis=1)]
+
+    @property
+    def span(self):
+        """Diagonal in mm of the box around the joints; None for few joints, or in 2D."""
+        if not self.is_3d or self.coords is None or len(self.coords) < 5:
+            return None
+        return float(np.linalg.norm(np.ptp(self.coords, axis=0)))
+
+
+def example_problems(seen: SeenExample, image_size):
     """What is wrong with an example on its image.
 
     Args:
-        example: a full 3D or 2D example.
         image_size: (width, height) of the image in px, or None if unknown.
     """
-    coords, is_3d = _coords_of(example)
-    if coords is not None:
-        # Annotated by other means, an example may do without joints.
-        if len(coords) == 0 and not _has_other_annotation(example):
-            yield 'joints', 'not a single joint is valid'
-        if is_3d and len(coords) >= 5:
-            span = _span(coords)
-            if not _LEAST_SPAN <= span <= _MOST_SPAN:
-                yield 'units', f'the joints span {span:.4g} mm: are they in millimetres?'
-        # A hand may reach behind a camera close by; a person cannot be behind it.
-        if is_3d and len(coords) and np.median(_depths(example, coords)) <= 0:
-            yield 'joints', 'they are behind the camera'
-    box_problems = list(_box_problems(example, image_size))
+    example = seen.example
+    # Annotated by other means, an example may do without joints.
+    if seen.coords is not None and len(seen.coords) == 0 and not _has_other_annotation(example):
+        yield 'joints', 'not a single joint is valid'
+    if seen.span is not None and not _LEAST_SPAN <= seen.span <= _MOST_SPAN:
+        yield 'units', f'the joints span {seen.span:.4g} mm: are they in millimetres?'
+    # A hand may reach behind a camera close by; a person cannot be behind it.
+    if seen.depth is not None and seen.depth <= 0:
+        yield 'joints', 'they are behind the camera'
+    box_problems = list(_box_problems(seen, image_size))
     yield from box_problems
     if example.mask is not None:
         mask_problems = list(_mask_problems(example, image_size))
         yield from mask_problems
         if not box_problems and not mask_problems:
-            yield from _place_problems(example)
+            yield from _place_problems(seen)
 
 
-def example_warnings(example, image_size, edges, mean_bones):
+def example_warnings(seen: SeenExample, image_size, edges, mean_bones):
     """What is unusual about an example without problems.
 
     Args:
         edges: (E, 2) pairs of joint indices.
         mean_bones: (E,) mean lengths of these bones in mm, zero where unknown; or None.
     """
-    coords, is_3d = _coords_of(example)
-    if is_3d and coords is not None and len(coords):
-        if len(coords) >= 5 and not _USUAL_SPAN[0] <= (span := _span(coords)) <= _USUAL_SPAN[1]:
-            yield 'units', f'the joints span {span:.0f} mm'
-        distance = np.median(_depths(example, coords))
-        if distance > _FARTHEST:
-            yield 'units', f'the person is {distance / 1e3:.0f} m from the camera'
-        if mean_bones is not None:
-            yield from _bone_warnings(example.get_world_coords(), edges, mean_bones)
-    yield from _projection_warnings(example, image_size)
-    _, _, width, height = example.bbox
+    example = seen.example
+    if seen.span is not None and not _USUAL_SPAN[0] <= seen.span <= _USUAL_SPAN[1]:
+        yield 'units', f'the joints span {seen.span:.0f} mm'
+    if seen.depth is not None and seen.depth > _FARTHEST:
+        yield 'units', f'the person is {seen.depth / 1e3:.0f} m from the camera'
+    if seen.is_3d and seen.coords is not None and mean_bones is not None:
+        yield from _bone_warnings(example.get_world_coords(), edges, mean_bones)
+    yield from _projection_warnings(seen, image_size)
+    _, _, width, height = seen.box
     if min(width, height) < _SMALLEST_SIDE:
         yield 'box', f'it has {width:.1f} x {height:.1f} px'
     if example.mask is not None and rlemasklib.area(example.mask) == 0:
@@ -78,46 +109,19 @@ def example_warnings(example, image_size, edges, mean_bones):
         yield 'units', 'the translation of the body model is kilometres long: not in metres?'
 
 
-def _coords_of(example):
-    """Valid joints (V, 3) or (V, 2), None if the example has no joints at all; and which."""
-    is_3d = hasattr(example, 'world_coords')
-    coords = example.get_world_coords() if is_3d else example.coords
-    if coords is None:
-        return None, is_3d
-    return coords[np.all(np.isfinite(coords), axis=1)], is_3d
-
-
 def _has_other_annotation(example):
     return getattr(example, 'parameters', None) or getattr(example, 'densepose', None)
 
 
-def _span(coords):
-    return float(np.linalg.norm(np.ptp(coords, axis=0)))
-
-
-def _depths(example, coords):
-    return example.camera.world_to_camera(coords)[:, 2]
-
-
-def image_points(example):
-    """(P, 2) px: where those valid joints appear that are in front of the camera."""
-    coords, is_3d = _coords_of(example)
-    if coords is None or len(coords) == 0:
-        return np.zeros((0, 2), np.float32)
-    if is_3d:
-        coords = example.camera.world_to_image(coords[_depths(example, coords) > 1])
-    return coords[np.all(np.isfinite(coords), axis=1)]
-
-
 def _is_near_box(points, box):
-    """Which points (P, 2) lie in the box or not far from it."""
+    """Which points (P, 2) lie in the box [left, top, width, height] or not far from it."""
     margin = _NEAR * max(box[2:])
     start, end = box[:2] - margin, box[:2] + box[2:] + margin
-    return np.all((points >= start) & (points <= end), axis=1)
+    return ((points >= start) & (points <= end)).all(axis=1)
 
 
-def _box_problems(example, image_size):
-    left, top, width, height = (float(x) for x in example.bbox)
+def _box_problems(seen, image_size):
+    left, top, width, height = seen.box.tolist()
     if not (width > 0 and height > 0):
         yield 'box', f'it is empty: {width:.1f} x {height:.1f} px'
         return
@@ -126,16 +130,16 @@ def _box_problems(example, image_size):
     ):
         yield 'box', f'it lies off the image of {image_size[0]} x {image_size[1]} px'
         return
-    points = image_points(example)
-    if len(points) and not np.any(_is_near_box(points, np.asarray(example.bbox, np.float64))):
-        yield 'projection', f'none of {len(points)} joints appears in the box or near it'
+    n_points = len(seen.points)
+    if n_points and not np.any(_is_near_box(seen.points, seen.box)):
+        yield 'projection', f'none of {n_points} joints appears in the box or near it'
 
 
-def _projection_warnings(example, image_size):
-    points = image_points(example)
+def _projection_warnings(seen, image_size):
+    points = seen.points
     if image_size is not None:
-        points = points[np.all((points >= -0.5) & (points < np.array(image_size) - 0.5), axis=1)]
-    n_near = np.count_nonzero(_is_near_box(points, np.asarray(example.bbox, np.float64)))
+        points = points[((points >= -0.5) & (points < np.array(image_size) - 0.5)).all(axis=1)]
+    n_near = np.count_nonzero(_is_near_box(points, seen.box))
     if n_near < len(points) / 2:
         yield 'projection', f'only {n_near} of {len(points)} joints appear in the box or near it'
 
@@ -162,11 +166,11 @@ def _mask_problems(example, image_size):
         yield 'mask', f'it does not decode ({e})'
 
 
-def _place_problems(example):
-    if rlemasklib.area(example.mask) == 0:
+def _place_problems(seen):
+    if rlemasklib.area(seen.example.mask) == 0:
         return
-    box, mask_box = np.asarray(example.bbox, np.float64), rlemasklib.to_bbox(example.mask)
-    start = np.maximum(box[:2], mask_box[:2])
-    end = np.minimum(box[:2] + box[2:], mask_box[:2] + mask_box[2:])
+    mask_box = rlemasklib.to_bbox(seen.example.mask)
+    start = np.maximum(seen.box[:2], mask_box[:2])
+    end = np.minimum(seen.box[:2] + seen.box[2:], mask_box[:2] + mask_box[2:])
     if np.any(start >= end):
         yield 'mask', 'it lies outside of the box'

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import rlemasklib
 
-from posepile.storage.plausibility import example_problems, example_warnings
+from posepile.storage.plausibility import SeenExample, example_problems, example_warnings
 from posepile.storage.statistics import bone_lengths
 from tests.storage.packed_samples import JOINT_INFO, make_example
 
@@ -23,11 +23,11 @@ def example3d():
 
 
 def problems(example, size=SIZE):
-    return dict(example_problems(example, size))
+    return dict(example_problems(SeenExample(example), size))
 
 
 def warnings(example, size=SIZE, mean_bones=None):
-    return dict(example_warnings(example, size, EDGES, mean_bones))
+    return dict(example_warnings(SeenExample(example), size, EDGES, mean_bones))
 
 
 def test_good_examples(example):
