@@ -9,25 +9,16 @@ mask and the weights are those of the alignment, too. Vertices of a mesh are joi
 
 import math
 
-import numpy as np
-
-from posepile.metrics.alignment import (
-    rigid_aligned,
-    root_relative,
-    scale_aligned,
-    similarity_aligned,
-)
-from posepile.util.arrays import as_float64, blocks
-from posepile.util.procrustes import fit_similarity
-
-# Poses that are aligned and compared at a time: what belongs to them stays in the cache.
-_BLOCK = 4096
+from posepile.metrics.alignment import root_relative, scale_aligned
+from posepile.util.arrays import as_float64
+from posepile.util.procrustes import fit_similarity, fitted_distances
 
 
 def joint_errors(pred, true, mask=None):
     """Distances (..., J) between predicted and true joints; NaN for those that do not count."""
     xp, pred, true, mask = as_float64(pred, true, mask)
-    distances = xp.sqrt(xp.square(pred - true).sum(-1))
+    difference = pred - true
+    distances = xp.sqrt(xp.einsum('...i,...i->...', difference, difference))
     return distances if mask is None else xp.where(mask != 0, distances, math.nan)
 
 
@@ -66,24 +57,8 @@ def n_mpjpe(pred, true, i_root, mask=None, *, weights=None):
 
 def pa_mpjpe(pred, true, mask=None, *, weights=None, scaling=True):
     """MPJPE after Procrustes alignment by rotation, translation and (unless not) scale."""
-    align = similarity_aligned if scaling else rigid_aligned
-
-    def error(pred, true, mask, weights):
-        aligned = align(pred, true, mask, weights=weights)
-        return mpjpe(aligned, true, mask, weights=weights)
-
-    xp, *arrays = as_float64(pred, true, mask, weights)
-    shape = np.broadcast_shapes(*(a.shape for a in arrays[:2]))[:-1]
-    shapes = [(*shape, 3), (*shape, 3), shape, shape]
-    flat = [
-        None if a is None else xp.broadcast_to(a, s).reshape((-1, *s[len(shape) - 1 :]))
-        for a, s in zip(arrays, shapes, strict=True)
-    ]
-    parts = [
-        error(*(None if a is None else a[block] for a in flat))
-        for block in blocks(math.prod(shape[:-1]), _BLOCK)
-    ]
-    return xp.concatenate(parts).reshape(shape[:-1])
+    distances = fitted_distances(pred, true, mask, weights=weights, scaling=scaling)
+    return mean_over_joints(distances, weights)
 
 
 def pa_vertex_error(pred, true, pred_joints, true_joints, mask=None, *, vertex_mask=None):

@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from posepile.util.arrays import as_float64, batch_last, blocks
+from posepile.util.arrays import as_float64, batch_last, blocks, namespace
 from posepile.util.proper_svd import proper_svd, proper_svd_3x3
 
 # Point sets that are worked on at a time: what belongs to them stays in the cache.
 _BLOCK = 4096
+_KEPT_BYTES = 24 << 20
 
 logger = logging.getLogger(__name__)
 
@@ -73,49 +74,81 @@ def fit_similarity(
     Returns:
         The :class:`Similarity` in float64.
     """
-    xp, source, target, weights = as_float64(source, target, weights)
-    shape = np.broadcast_shapes(source.shape, target.shape)
-    *batch, n_points, n_axes = shape
-    n_sets = math.prod(batch)
-    source = xp.broadcast_to(source, shape).reshape(n_sets, n_points, n_axes)
-    target = xp.broadcast_to(target, shape).reshape(n_sets, n_points, n_axes)
-    used = _weights_of_pairs(xp, mask, weights, shape[:-1], source)
-    fits = []
-    for block in blocks(n_sets, _BLOCK):
-        columns = (batch_last(points[block]) for points in (source, target))
-        block_weights = None if used is None else batch_last(used[block])
-        fits.append(_fit(xp, *columns, block_weights, scaling, reflection, unflipped_scale))
-    fields = (xp.concatenate(parts, -1) for parts in zip(*fits, strict=True))
-    return Similarity(*(xp.moveaxis(f, -1, 0).reshape((*batch, *f.shape[:-1])) for f in fields))
+    options = dict(scaling=scaling, reflection=reflection, unflipped_scale=unflipped_scale)
+
+    def fit(*block):
+        return _fit(*block, **options)[0]
+
+    return Similarity(*_in_blocks(fit, source, target, mask, weights))
 
 
-def _weights_of_pairs(xp, mask, weights, shape, like):
-    """(B, J) float64 of mask and weights together; None if there are neither."""
-    if mask is None and weights is None:
-        return None
-    result = xp.ones_like(like[..., 0]).reshape(shape)
-    if weights is not None:
-        result = result * weights
+def fitted_distances(source, target, mask=None, *, weights=None, scaling=True):
+    """Distances (..., J) of points from their targets after :func:`fit_similarity`.
+
+    The same as applying the transform and measuring, but without writing the points down.
+    Distances are NaN where the mask is False, the weight 0, or a point has a NaN, and infinite
+    where a point is at infinity.
+    """
+
+    def distances(source, target, weights):
+        xp = namespace(source)
+        fit, centred_source, centred_target = _fit(source, target, weights, scaling=scaling)
+        aligned = xp.einsum('jan,abn->bjn', centred_source, fit.scale * fit.rotation)
+        result = xp.sqrt(xp.square(aligned - centred_target.swapaxes(0, 1)).sum(0))
+        finite = xp.isfinite(source - target).all(1)
+        if not finite.all():
+            missing = xp.isnan(source).any(1) | xp.isnan(target).any(1)
+            result = xp.where(finite, result, xp.where(missing, math.nan, math.inf))
+        return [result if weights is None else xp.where(weights > 0, result, math.nan)]
+
+    return _in_blocks(distances, source, target, mask, weights)[0]
+
+
+def _in_blocks(function, source, target, mask, weights):
+    """Call a function for blocks of the point sets, and put its results together.
+
+    ``function(source, target, weights)`` gets points (J, D, B) and weights (J, B) or None, and
+    returns arrays whose last axis is the batch.
+    """
+    xp, source, target, mask, weights = as_float64(source, target, mask, weights)
     if mask is not None:
-        result = result * as_float64(mask, result)[1]
-    return result.reshape(like.shape[:2])
+        weights = xp.where(mask != 0, 1.0 if weights is None else weights, 0.0)
+    *batch, n_points, n_axes = np.broadcast_shapes(source.shape, target.shape)
+    n_sets = math.prod(batch)
+
+    def flat(array, *rest):
+        if array is not None:
+            return xp.broadcast_to(array, (*batch, *rest)).reshape((n_sets, *rest))
+
+    if n_sets > _BLOCK:
+        # Having freed this much once, the C library keeps memory from one block for the next,
+        # instead of having every page of it mapped and zeroed again.
+        np.empty(_KEPT_BYTES, np.uint8)
+    arrays = [flat(source, n_points, n_axes), flat(target, n_points, n_axes)]
+    arrays.append(flat(weights, n_points))
+    results = [
+        function(*(None if a is None else batch_last(a[block]) for a in arrays))
+        for block in blocks(n_sets, _BLOCK)
+    ]
+    joined = (xp.concatenate(parts, -1) for parts in zip(*results, strict=True))
+    return [xp.moveaxis(a, -1, 0).reshape((*batch, *a.shape[:-1])) for a in joined]
 
 
-def _fit(xp, source, target, weights, scaling, reflection, unflipped_scale):
-    """Fields of :class:`Similarity`, all with the batch last, of (J, D, B) points."""
+def _fit(source, target, weights, scaling=True, reflection=False, unflipped_scale=False):
+    """The :class:`Similarity` of (J, D, B) points, and both point sets centred.
+
+    Everything has the batch last.
+    """
+    xp = namespace(source)
     used = (xp.isfinite(source) & xp.isfinite(target)).all(1)
+    if not used.all():
+        source, target = (xp.where(used[:, np.newaxis], x, 0.0) for x in (source, target))
     weights = xp.where(used, 1.0 if weights is None else weights, 0.0)
     total = weights.sum(0)
     found = total > 0
     weights = (weights / xp.where(found, total, 1.0))[:, np.newaxis]
-
-    def centre(points):
-        points = xp.where(used[:, np.newaxis], points, 0.0)
-        mean = (weights * points).sum(0)
-        return mean, points - mean
-
-    source_mean, source = centre(source)
-    target_mean, target = centre(target)
+    source_mean, target_mean = ((weights * x).sum(0) for x in (source, target))
+    source, target = source - source_mean, target - target_mean
     weighted = weights * source
     covariance = xp.einsum('jan,jbn->abn', weighted, target)
     decompose = proper_svd_3x3 if len(covariance) == 3 else proper_svd
@@ -134,7 +167,7 @@ def _fit(xp, source, target, weights, scaling, reflection, unflipped_scale):
         # Where the source is a single point its scale is without effect, so 1 will do.
         variance = (weighted * source).sum((0, 1))
         scale = xp.where(variance > 0, trace / xp.where(variance > 0, variance, 1.0), scale)
-    return rotation, scale, source_mean, target_mean, found
+    return Similarity(rotation, scale, source_mean, target_mean, found), source, target
 
 
 def procrustes(X, Y, scaling=True, reflection='best'):
