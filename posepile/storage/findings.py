@@ -20,7 +20,12 @@ class Problem:
     def add(self, where, message):
         self.count += 1
         if len(self.instances) < _MOST_NAMED:
-            self.instances.append(f'{where}: {message}' if where else message)
+            self.instances.append(_printable(f'{where}: {message}' if where else message))
+
+
+def _printable(text):
+    """Control characters in a path could change what a terminal shows."""
+    return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 @dataclass

@@ -1,31 +1,22 @@
 """Is the index of an archive what it should be, and does it account for every byte of the shards?
 
-Nothing here trusts the file: the schema is compared with Barecat's own before any other query.
+Nothing here trusts the file: what its schema holds is looked at before any other query.
 """
 
-import contextlib
 import glob
-import importlib.resources
 import os
-import sqlite3
 
 from posepile.errors import ArchiveError
 from posepile.storage.archive import index_path
+from posepile.storage.index_schema import TOTALS, altered_objects, foreign_objects
 from posepile.storage.seal import Seal, check_seal
 from posepile.storage.stored_files import (
-    COLUMNS,
     INDEX_ERRORS,
     WELL_TYPED,
     reading_index,
     shard_path,
 )
 
-_TOTALS = ('num_subdirs', 'num_files', 'num_files_tree', 'size_tree')
-_COLUMNS = {
-    'files': COLUMNS,
-    'dirs': ('path', *_TOTALS),
-    'config': ('key', 'value_int'),
-}
 #: A sum that does not overflow, whatever the sizes claim to be.
 _TOTAL_SIZE = 'CAST(TOTAL(size) AS INTEGER)'
 _MOST_SHARDS = 100_000  # the five digits of a shard's name
@@ -49,12 +40,15 @@ def check_archive_file(path, report):
                 message = 'belongs to an archive that is being written, or was when a program died'
                 report.add('archive', index_path(path) + suffix, message)
         with reading_index(path) as db:
-            foreign = list(_foreign_objects(db))
+            foreign = list(foreign_objects(db))
+            altered = [] if foreign else list(altered_objects(db))
     except (ArchiveError, *INDEX_ERRORS, OSError) as e:
         report.add('archive', '' if isinstance(e, ArchiveError) else path, str(e))
         return False
     for message in foreign:
         report.add('archive', path, message)
+    for message in altered:
+        report.warn('archive', path, message)
     return not foreign
 
 
@@ -69,45 +63,6 @@ def _existing_index(path):
             'Run the command that makes it again.',
         )
     raise ArchiveError(path, 'there is no such archive')
-
-
-def _foreign_objects(db):
-    """What the schema holds that Barecat did not put there: views and triggers are programs."""
-    expected = _expected_schema()
-    rows = db.execute('SELECT type, name, sql FROM sqlite_master')
-    found = {(kind, name): str(sql) for kind, name, sql in rows}
-    for table in _COLUMNS:
-        sql = found.get(('table', table))
-        if sql is None or not sql.upper().startswith('CREATE TABLE'):
-            yield f'its index has no ordinary table {table}; it is no Barecat archive'
-            return
-    for table, columns in _COLUMNS.items():
-        is_computed = {row[1]: row[6] for row in db.execute(f'PRAGMA table_xinfo({table})')}
-        for column in columns:
-            if is_computed.get(column, True):  # stored columns have a zero there
-                yield f'its table {table} has no ordinary column {column}'
-                return
-    for kind, name in found:
-        if (kind, name) not in expected and not str(name).startswith('sqlite_'):
-            if kind in ('view', 'trigger') or 'VIRTUAL TABLE' in found[kind, name].upper():
-                yield f'its index has the {kind} {name}, which no Barecat archive has'
-    version = dict(db.execute('SELECT key, value_int FROM config'))
-    # Later and earlier versions may differ in their schema; their statements are not known here.
-    if (version.get('schema_version_major'), version.get('schema_version_minor')) != (0, 3):
-        return
-    for (kind, name), sql in expected.items():
-        if kind != 'index' and (kind, name) in found and found[kind, name] != str(sql):
-            yield f'its index has another {kind} {name} than Barecat archives have'
-
-
-def _expected_schema():
-    """(type, name) to SQL statement, as the installed Barecat makes an index."""
-    folder = importlib.resources.files('barecat') / 'sql'
-    with contextlib.closing(sqlite3.connect(':memory:')) as db:
-        for name in ('schema', 'indexes', 'triggers'):
-            db.executescript((folder / f'{name}.sql').read_text())
-        rows = db.execute('SELECT type, name, sql FROM sqlite_master').fetchall()
-    return {(kind, name): sql for kind, name, sql in rows}
 
 
 def check_index(path, archive, report, deep):
@@ -220,7 +175,7 @@ def _check_order(db, path, report):
 
 def _check_totals(db, path, report):
     """The numbers that the table of folders holds must be those of the files below them."""
-    columns = ', '.join(('path', *_TOTALS))
+    columns = ', '.join(('path', *TOTALS))
     found = {key: totals for key, *totals in db.execute(f'SELECT {columns} FROM dirs')}
     expected = {'': [0, 0, 0, 0]}
     query = (

@@ -28,7 +28,7 @@ class StoredFile(NamedTuple):
 
 #: What reading a damaged index raises: SQLite's own messages may quote bytes that are no text.
 INDEX_ERRORS = (sqlite3.Error, UnicodeDecodeError)
-#: The columns of the index that a :class:`StoredFile` is read from.
+#: The columns of the index that a :class:`StoredFile` is read from, in its order.
 COLUMNS = ('path', 'shard', 'offset', 'size', 'crc32c')
 #: Condition for a row whose values have the types that they should have.
 WELL_TYPED = (

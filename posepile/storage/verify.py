@@ -90,8 +90,9 @@ def _noting(report, check):
     """Turn an archive's being damaged into a problem of the report."""
     try:
         yield
-    except (ArchiveError, *INDEX_ERRORS, OSError) as e:
-        report.add(check, '', str(e))
+    # A size in the index may be more than there is memory for.
+    except (ArchiveError, *INDEX_ERRORS, OSError, MemoryError, OverflowError) as e:
+        report.add(check, '', str(e) or repr(e))
     except (TypeError, ValueError, AttributeError, LookupError) as e:
         if check != 'metadata':
             raise

@@ -148,6 +148,19 @@ def test_images_are_not_sought_outside_of_data_root(
     assert 'image' not in found
 
 
+@pytest.mark.parametrize('size', [1 << 40, 1 << 62, (1 << 63) - 1])
+@pytest.mark.parametrize('key', ['metadata.msgpack', KEY])
+def test_sizes_beyond_all_memory(problems_with, tmp_path, key, size):
+    problems_with()
+    path = str(tmp_path / 'annotations.barecat')
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute('UPDATE files SET size = ? WHERE path = ?', (size, key))
+        db.commit()
+    report = verify(path, str(tmp_path / 'images.barecat'), deep=True)
+    assert 'shards' in report.problems
+    assert ('archive' if key == 'metadata.msgpack' else 'contents') in report.problems
+
+
 def test_a_process_that_is_killed_is_told(tmp_path):
     code = """
         import os, signal
