@@ -1,11 +1,11 @@
 """Packed datasets as PyTorch datasets: by key, and as a stream of batches."""
 
-import cv2
 import numpy as np
 from torch.utils import data
 
 from posepile.training.augmentation import RandomView
 from posepile.training.collate import collate
+from posepile.training.forking import make_forks_safe, quiet_worker
 from posepile.training.order import SequentialOrder
 from posepile.training.samples import make_sample
 from posepile.training.skeleton import JointMap, common_skeleton
@@ -49,6 +49,7 @@ class PoseDataset(data.Dataset):
         joint_info=None,
         with_mask=False,
     ):
+        make_forks_safe()
         datasets = list(datasets)
         if joint_info is None:
             joint_info = common_skeleton(ds.joint_info for ds in datasets)
@@ -160,11 +161,3 @@ class _Batches:
             )
         self._start, self._next = state['start'], state['next']
         self._stream.load_state_dict(self._start)
-
-
-def quiet_worker(worker_id=0):
-    """Keep a worker process to one core: together they have as many threads as there are workers.
-
-    PyTorch does the same to its own threads.
-    """
-    cv2.setNumThreads(1)

@@ -3,7 +3,7 @@
 from torch.utils import data
 
 from posepile.training.collate import collate
-from posepile.training.datasets import quiet_worker
+from posepile.training.forking import quiet_worker
 
 
 class PoseLoader:
