@@ -42,7 +42,7 @@ def test_killed_a_hundred_times_the_product_is_the_same(tmp_path, monkeypatch):
                 break
             ends[victim] += 1
             n_kills += 1
-        assert run(root) == 0
+        assert run(root) == 0, (root / 'run.log').read_text()
         assert product(root) == expected
         assert leftovers(root) == []
     assert all(ends.values())
@@ -60,10 +60,10 @@ def fresh_root(root, release):
 
 def run(root, victim=None, seconds=None):
     """Run the pipeline, and kill ``victim`` after some seconds; returns the exit status."""
-    runner = subprocess.Popen(
-        _COMMAND, env=env(root), start_new_session=True, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    with open(root / 'run.log', 'wb') as log:
+        runner = subprocess.Popen(
+            _COMMAND, env=env(root), start_new_session=True, stdout=log, stderr=log
+        )
     try:
         return runner.wait(seconds)
     except subprocess.TimeoutExpired:
