@@ -10,7 +10,7 @@ mask and the weights are those of the alignment, too. Vertices of a mesh are joi
 import math
 
 from posepile.metrics.alignment import root_relative, scale_aligned
-from posepile.util.arrays import as_float64
+from posepile.util.arrays import as_float64, map_blocks
 from posepile.util.procrustes import fit_similarity, fitted_distances
 
 
@@ -35,7 +35,11 @@ def mean_over_joints(values, weights=None):
 
 def mpjpe(pred, true, mask=None, *, weights=None):
     """Mean per-joint position error, (...) in mm. Of vertices: the per-vertex error."""
-    return mean_over_joints(joint_errors(pred, true, mask), weights)
+
+    def error(pred, true, mask, weights):
+        return mean_over_joints(joint_errors(pred, true, mask), weights)
+
+    return map_poses(error, pred, true, mask, weights)
 
 
 def root_relative_mpjpe(pred, true, i_root, mask=None, *, weights=None):
@@ -57,8 +61,12 @@ def n_mpjpe(pred, true, i_root, mask=None, *, weights=None):
 
 def pa_mpjpe(pred, true, mask=None, *, weights=None, scaling=True):
     """MPJPE after Procrustes alignment by rotation, translation and (unless not) scale."""
-    distances = fitted_distances(pred, true, mask, weights=weights, scaling=scaling)
-    return mean_over_joints(distances, weights)
+
+    def error(pred, true, mask, weights):
+        distances = fitted_distances(pred, true, mask, weights=weights, scaling=scaling)
+        return mean_over_joints(distances, weights)
+
+    return map_poses(error, pred, true, mask, weights)
 
 
 def pa_vertex_error(pred, true, pred_joints, true_joints, mask=None, *, vertex_mask=None):
@@ -77,3 +85,11 @@ def worst_joint_error(pred, true, mask=None):
     counts = ~xp.isnan(distances)
     worst = xp.amax(xp.where(counts, distances, 0.0), -1)
     return xp.where(counts.any(-1), worst, math.nan)
+
+
+def map_poses(function, pred, true, mask, weights):
+    """The values (...) that ``function(pred, true, mask, weights)`` has for blocks of poses."""
+    _, pred, true, mask, weights = as_float64(pred, true, mask, weights)
+    return map_blocks(
+        lambda *block: [function(*block)], [(pred, 2), (true, 2), (mask, 1), (weights, 1)]
+    )[0]

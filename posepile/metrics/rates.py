@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from posepile.metrics.errors import joint_errors, mean_over_joints, worst_joint_error
+from posepile.metrics.errors import joint_errors, map_poses, mean_over_joints, worst_joint_error
 from posepile.util.arrays import as_float64
 
 #: Thresholds in mm of the area under the PCK curve of MPI-INF-3DHP: 0, 5, ..., 150.
@@ -28,8 +28,10 @@ def pck(pred, true, threshold=150, mask=None, *, inclusive=True, weights=None):
     Args:
         inclusive: whether a distance of exactly ``threshold`` is correct.
     """
-    distances = joint_errors(pred, true, mask)
-    return mean_over_joints(correct(distances, threshold, inclusive=inclusive), weights)
+    return _mean_score(
+        lambda distances: correct(distances, threshold, inclusive=inclusive),
+        *(pred, true, mask, weights),
+    )
 
 
 def auc(
@@ -48,8 +50,10 @@ def auc(
         thresholds: (T) in mm, ascending.
         trapezoid: integrate by the trapezoidal rule and divide by the range of the thresholds.
     """
-    distances = joint_errors(pred, true, mask)
-    return mean_over_joints(auc_scores(distances, thresholds, inclusive, trapezoid), weights)
+    return _mean_score(
+        lambda distances: auc_scores(distances, thresholds, inclusive, trapezoid),
+        *(pred, true, mask, weights),
+    )
 
 
 def exact_auc(pred, true, threshold=150, mask=None, *, weights=None):
@@ -57,7 +61,9 @@ def exact_auc(pred, true, threshold=150, mask=None, *, weights=None):
 
     This is the integral itself: a joint at the distance d adds max(0, 1 - d / threshold).
     """
-    return mean_over_joints(exact_auc_scores(joint_errors(pred, true, mask), threshold), weights)
+    return _mean_score(
+        lambda distances: exact_auc_scores(distances, threshold), pred, true, mask, weights
+    )
 
 
 def cps(pred, true, threshold=180, mask=None, *, inclusive=True):
@@ -121,3 +127,10 @@ def pck_curve(distances, thresholds, *, inclusive=True):
     ordered = xp.sort(known) if xp is np else xp.sort(known).values
     n_within = xp.searchsorted(ordered, thresholds, side='right' if inclusive else 'left')
     return n_within / (float(len(known)) or math.nan)
+
+
+def _mean_score(score, pred, true, mask, weights):
+    def mean(pred, true, mask, weights):
+        return mean_over_joints(score(joint_errors(pred, true, mask)), weights)
+
+    return map_poses(mean, pred, true, mask, weights)

@@ -4,9 +4,14 @@ Functions named alike in both libraries are called through :func:`namespace`. Py
 by whoever makes a tensor, never here.
 """
 
+import math
 import sys
 
 import numpy as np
+
+# Items of a batch that are worked on at a time.
+_BLOCK = 4096
+_KEPT_BYTES = 24 << 20
 
 
 def namespace(*arrays):
@@ -36,9 +41,44 @@ def as_float64(*arrays):
     )
 
 
-def blocks(n, size):
-    """Slices of at most ``size`` that cover range(n); one empty slice if n is 0."""
-    return [slice(start, min(start + size, n)) for start in range(0, max(n, 1), size)]
+def map_blocks(function, arrays):
+    """Call a function for one block of the batch after the other, and join what it returns.
+
+    What belongs to a block stays in the processor's cache, and memory is bounded. On other devices
+    the batch is one block.
+
+    Args:
+        function: gets one array (B, ...) for each given one, None for None, and returns a list of
+            arrays (B, ...).
+        arrays: pairs of an array or None and the number of its axes that do not belong to the
+            batch. The axes before, the batch's, are broadcast.
+
+    Returns:
+        List of arrays (batch..., ...).
+    """
+    xp = namespace(*(array for array, _ in arrays))
+    given = [(array, array.ndim - n_own) for array, n_own in arrays if array is not None]
+    batch = np.broadcast_shapes(*(array.shape[:n] for array, n in given))
+    size = math.prod(batch)
+
+    def flat(array, n_own):
+        if array is not None:
+            own = array.shape[array.ndim - n_own :]
+            return xp.broadcast_to(array, (*batch, *own)).reshape((size, *own))
+
+    on_cpu = xp is np or given[0][0].device.type == 'cpu'
+    block = _BLOCK if on_cpu else max(size, 1)
+    if size > block:
+        # Having freed this much once, the C library keeps memory from one block for the next,
+        # instead of having every page of it mapped and zeroed again.
+        np.empty(_KEPT_BYTES, np.uint8)
+    flat_arrays = [flat(*pair) for pair in arrays]
+    results = [
+        function(*(None if a is None else a[start : start + block] for a in flat_arrays))
+        for start in range(0, max(size, 1), block)
+    ]
+    joined = map(xp.concatenate, zip(*results, strict=True))
+    return [a.reshape((*batch, *a.shape[1:])) for a in joined]
 
 
 def batch_last(array):

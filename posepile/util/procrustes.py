@@ -10,12 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from posepile.util.arrays import as_float64, batch_last, blocks, namespace
+from posepile.util.arrays import as_float64, batch_last, map_blocks, namespace
 from posepile.util.proper_svd import proper_svd, proper_svd_3x3
-
-# Point sets that are worked on at a time: what belongs to them stays in the cache.
-_BLOCK = 4096
-_KEPT_BYTES = 24 << 20
 
 logger = logging.getLogger(__name__)
 
@@ -77,9 +73,9 @@ def fit_similarity(
     options = dict(scaling=scaling, reflection=reflection, unflipped_scale=unflipped_scale)
 
     def fit(*block):
-        return _fit(*block, **options)[0]
+        return [namespace(f).moveaxis(f, -1, 0) for f in _fit(*block, **options)[0]]
 
-    return Similarity(*_in_blocks(fit, source, target, mask, weights))
+    return Similarity(*_of_blocks(fit, source, target, mask, weights))
 
 
 def fitted_distances(source, target, mask=None, *, weights=None, scaling=True):
@@ -99,39 +95,26 @@ def fitted_distances(source, target, mask=None, *, weights=None, scaling=True):
         if not finite.all():
             missing = xp.isnan(source).any(1) | xp.isnan(target).any(1)
             result = xp.where(finite, result, xp.where(missing, math.nan, math.inf))
-        return [result if weights is None else xp.where(weights > 0, result, math.nan)]
+        if weights is not None:
+            result = xp.where(weights > 0, result, math.nan)
+        return [xp.moveaxis(result, -1, 0)]
 
-    return _in_blocks(distances, source, target, mask, weights)[0]
+    return _of_blocks(distances, source, target, mask, weights)[0]
 
 
-def _in_blocks(function, source, target, mask, weights):
-    """Call a function for blocks of the point sets, and put its results together.
+def _of_blocks(function, source, target, mask, weights):
+    """Results of ``function(source, target, weights)`` for blocks of the point sets, joined.
 
-    ``function(source, target, weights)`` gets points (J, D, B) and weights (J, B) or None, and
-    returns arrays whose last axis is the batch.
+    It gets points (J, D, B) and weights (J, B) or None, and returns arrays (B, ...).
     """
     xp, source, target, mask, weights = as_float64(source, target, mask, weights)
     if mask is not None:
         weights = xp.where(mask != 0, 1.0 if weights is None else weights, 0.0)
-    *batch, n_points, n_axes = np.broadcast_shapes(source.shape, target.shape)
-    n_sets = math.prod(batch)
 
-    def flat(array, *rest):
-        if array is not None:
-            return xp.broadcast_to(array, (*batch, *rest)).reshape((n_sets, *rest))
+    def with_batch_last(*arrays):
+        return function(*(None if a is None else batch_last(a) for a in arrays))
 
-    if n_sets > _BLOCK:
-        # Having freed this much once, the C library keeps memory from one block for the next,
-        # instead of having every page of it mapped and zeroed again.
-        np.empty(_KEPT_BYTES, np.uint8)
-    arrays = [flat(source, n_points, n_axes), flat(target, n_points, n_axes)]
-    arrays.append(flat(weights, n_points))
-    results = [
-        function(*(None if a is None else batch_last(a[block]) for a in arrays))
-        for block in blocks(n_sets, _BLOCK)
-    ]
-    joined = (xp.concatenate(parts, -1) for parts in zip(*results, strict=True))
-    return [xp.moveaxis(a, -1, 0).reshape((*batch, *a.shape[:-1])) for a in joined]
+    return map_blocks(with_batch_last, [(source, 2), (target, 2), (weights, 1)])
 
 
 def _fit(source, target, weights, scaling=True, reflection=False, unflipped_scale=False):
