@@ -6,6 +6,7 @@ made-up effects of shape and pose; nothing in them comes from an official model.
 """
 
 import argparse
+import json
 import os
 import os.path as osp
 import sys
@@ -18,8 +19,10 @@ from posepile.bodymodels.fake_surface import RINGS, joined, tube
 from posepile.bodymodels.families import FAMILIES, GENDERS
 from posepile.bodymodels.python2_pickle import Instance, dumps
 from posepile.bodymodels.regressors import JOINT_NAMES as REGRESSED_JOINTS
+from posepile.errors import OptionError
 from posepile.program import run_program
 from posepile.simulate.body import LANDMARKS, Body
+from posepile.simulate.origin import MARKER, is_simulated
 
 _SMPL = FAMILIES['smpl']
 _JOINTS = {name: i for i, name in enumerate(_SMPL.joint_names)}
@@ -46,8 +49,18 @@ def write_body_models(folder, seed=0, n_betas=10, genders=GENDERS):
     Args:
         seed: another number, other effects of shape and pose.
         n_betas: 300 as in version 1.1.0 of the official models, or 10 as in 1.0.0.
+
+    Raises:
+        OptionError: the folder holds other files, such as real models.
     """
+    if osp.isdir(folder) and os.listdir(folder) and not is_simulated(folder):
+        raise OptionError(
+            f'{folder} holds files that were not made up, which are never replaced. Name another '
+            'folder.'
+        )
     os.makedirs(osp.join(folder, 'smpl'), exist_ok=True)
+    with open(osp.join(folder, MARKER), 'w') as f:
+        json.dump(dict(body_models='smpl', seed=seed, n_betas=n_betas), f)
     for gender in genders:
         arrays = make_smpl(gender, seed, n_betas)
         with replacing(osp.join(folder, _SMPL.files[gender][0])) as partial:

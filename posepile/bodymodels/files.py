@@ -17,7 +17,7 @@ import numpy as np
 
 from posepile import paths
 from posepile.atomic import replacing
-from posepile.bodymodels.families import FAMILIES, GENDERS, family, full_gender
+from posepile.bodymodels.families import family, full_gender
 from posepile.bodymodels.model import BodyModel
 from posepile.bodymodels.official import find_problem, read_kid_template, read_official
 from posepile.errors import RawDataError
@@ -84,27 +84,6 @@ def official_path(name, gender, folder) -> str | None:
 def converted_path(name, gender, folder) -> str:
     """Path of a model converted to plain arrays."""
     return osp.join(folder, 'converted', name, full_gender(gender), 'model.npz')
-
-
-def convert(name, gender, folder) -> bool:
-    """Convert the official file of a model unless that has been done.
-
-    Returns:
-        Whether there was an official file.
-
-    Raises:
-        RawDataError: it is damaged, another model, or would run a program.
-    """
-    source = official_path(name, gender, folder)
-    if source is not None and not _is_fresh(converted_path(name, gender, folder), source):
-        _save(read_official(source, family(name)), source, converted_path(name, gender, folder))
-    return source is not None
-
-
-def convert_all(folder) -> list[tuple[str, str]]:
-    """Convert all official files in the folder; returns (type, gender) of the models found."""
-    models = [(name, gender) for name in FAMILIES for gender in GENDERS]
-    return [model for model in models if convert(*model, folder)]
 
 
 # Few are in use at a time, of some 100 MB each.

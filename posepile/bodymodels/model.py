@@ -47,7 +47,7 @@ class _Directions(NamedTuple):
             offsets += expression @ self.expression[: expression.shape[1]]
         if np.any(kid):
             offsets += kid[:, np.newaxis] * self.kid
-        return offsets.reshape(len(shape), -1, 3)
+        return offsets.reshape(len(shape), len(self.kid) // 3, 3)
 
 
 class BodyModel:

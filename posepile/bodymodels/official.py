@@ -101,10 +101,10 @@ def _arrays(content):
         for key in ('v_template', 'shapedirs', 'posedirs', 'weights', 'J_regressor')
     }
     # The root has no parent: -1, or as unsigned number 2**32 - 1.
-    parents = np.asarray(content['kintree_table'])[0].astype(np.int64)
+    parents = _plain(content['kintree_table'])[0].astype(np.int64)
     parents[0] = -1
     arrays['parents'] = parents.astype(np.int32)
-    arrays['faces'] = np.asarray(content['f']).astype(np.int32)
+    arrays['faces'] = _plain(content['f']).astype(np.int32)
     return arrays
 
 
