@@ -38,7 +38,7 @@ def read_official(path, family) -> dict:
             raise RawDataError(path, f'a dictionary is expected in it, not {found}', _REMEDY)
     try:
         arrays = _arrays(content)
-    except (AttributeError, LookupError, TypeError, ValueError) as e:
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as e:
         raise RawDataError(path, f'is no {family.name} model ({e!r:.200})', _REMEDY) from e
     n_shapes = family.n_shapes or arrays['shapedirs'].shape[-1]
     arrays['exprdirs'] = arrays['shapedirs'][..., n_shapes:]
@@ -145,10 +145,12 @@ class _SparseColumns(_StandIn):
         rows = np.asarray(self.attributes['indices'], np.int64)
         data = np.asarray(self.attributes['data'])
         shape = tuple(self.attributes.get('_shape') or self.attributes['shape'])
-        if len(indptr) != shape[1] + 1 or np.any(rows < 0):
+        lengths = np.diff(indptr)
+        is_whole = len(indptr) == shape[1] + 1 and len(rows) == len(data) == lengths.sum()
+        if not is_whole or np.any(rows < 0):
             raise ValueError('the indices of a sparse matrix contradict its shape')
         dense = np.zeros(shape, data.dtype)
-        np.add.at(dense, (rows, np.repeat(np.arange(shape[1]), np.diff(indptr))), data)
+        np.add.at(dense, (rows, np.repeat(np.arange(shape[1]), lengths)), data)
         return dense
 
 
