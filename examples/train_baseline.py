@@ -124,8 +124,8 @@ def main(argv=None):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('dataset', help='name of a packed 3D dataset')
-    parser.add_argument('--epochs', type=int, default=12)
-    parser.add_argument('--passes', type=int, default=8, help='visits of an example per epoch')
+    parser.add_argument('--epochs', type=int, default=10)
+    parser.add_argument('--passes', type=int, default=6, help='visits of an example per epoch')
     parser.add_argument('--batch-size', type=int, default=16)
     parser.add_argument('--side', type=int, default=96, help='px of the square input')
     parser.add_argument('--workers', type=int, default=1)

@@ -66,7 +66,7 @@ class Degradation:
 
     Attributes:
         blur, noise, jpeg: probabilities.
-        largest_sigma: of the Gaussian blur, px.
+        largest_sigma: of the Gaussian blur, px; the least is 0.5.
         largest_noise: standard deviation of the noise, grey levels.
         jpeg_quality: least and largest.
     """
@@ -81,7 +81,7 @@ class Degradation:
     def __call__(self, image, mask, rng):
         blur, noise, jpeg = rng.random(3)
         if blur < self.blur:
-            sigma = rng.uniform(0.3, self.largest_sigma)
+            sigma = rng.uniform(0.5, self.largest_sigma)
             image = cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
         if noise < self.noise:
             level = rng.uniform(1, self.largest_noise)
