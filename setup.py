@@ -25,6 +25,7 @@ REQUIREMENTS = [
     'tqdm',
     'numba',
     'llvmlite',
+    'matplotlib',
     'torch>=2.6',
     'torchvision',
     'ultralytics>=8.4',
