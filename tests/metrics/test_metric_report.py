@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from posepile.metrics.report import Report, Table
+from posepile.metrics.report import Report
+from posepile.metrics.table import Table
 
 REPORT = Report({'PA-MPJPE': 61.23456, 'PCK_150 %': 0.5, 'AUC': float('nan')}, 'x', {'poses': 3})
 

@@ -10,10 +10,8 @@ by activity, and a row of 19 metrics over all poses.
 """
 
 import argparse
-import json
 import os.path as osp
 import sys
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,9 +20,11 @@ from posepile.ds.h36m.benchmark import ACTIVITIES, TEST_SUBJECTS, read_ground_tr
 from posepile.ds.h36m.predictions import match_predictions
 from posepile.errors import OptionError
 from posepile.metrics.alignment import root_relative, similarity_aligned
+from posepile.metrics.curves import pck_curves
 from posepile.metrics.errors import mpjpe, worst_joint_error
 from posepile.metrics.rates import exact_auc, pck
-from posepile.metrics.report import Table
+from posepile.metrics.report import Report
+from posepile.metrics.table import Table
 from posepile.paths import check_data_root
 from posepile.program import run_program
 
@@ -47,35 +47,6 @@ METRIC_NAMES = (
 )
 
 
-@dataclass
-class Evaluation:
-    """Results and the forms in which they are printed.
-
-    Attributes:
-        title: what was evaluated.
-        tables: name -> :class:`posepile.metrics.report.Table`.
-        info: numbers of poses, and options.
-    """
-
-    title: str
-    tables: dict
-    info: dict = field(default_factory=dict)
-
-    def to_text(self):
-        return '\n\n'.join(table.to_text() for table in self.tables.values())
-
-    def to_markdown(self):
-        return '\n\n'.join(table.to_markdown() for table in self.tables.values())
-
-    def to_latex(self):
-        return '\n\n'.join(table.to_latex() for table in self.tables.values())
-
-    def to_json(self):
-        """One JSON object: title, info, and each table as {row: {column: value}}."""
-        tables = {name: table.to_dict() for name, table in self.tables.items()}
-        return json.dumps({'title': self.title, **tables, 'info': self.info}, indent=2)
-
-
 def evaluate(
     raw_folder,
     predictions,
@@ -86,7 +57,7 @@ def evaluate(
     corrected=False,
     n_seeds=1,
     per_action=False,
-) -> Evaluation:
+) -> Report:
     """Compare predictions with the ground truth.
 
     Args:
@@ -123,6 +94,7 @@ def evaluate(
     else:
         rows = {'Mean': np.mean(numbers, axis=0), 'Std': np.std(numbers, axis=0)}
     tables = {'protocol': Table(columns, rows, decimals=1)}
+    curves = {}
     if n_seeds == 1:
         rows = {}
         if per_action:
@@ -130,6 +102,7 @@ def evaluate(
             rows = {a: metric_row(pred[activities == a], true[activities == a]) for a in present}
         rows[AVERAGE] = metric_row(pred, true)
         tables['metrics'] = Table(METRIC_NAMES, rows, decimals=2)
+        curves = pck_curves(pred, true, _I_ROOT)
 
     info = dict(
         poses=len(views),
@@ -138,7 +111,8 @@ def evaluate(
         corrected=corrected,
         seeds=n_seeds,
     )
-    return Evaluation('Human3.6M, ' + ' and '.join(f'S{s}' for s in subjects), tables, info)
+    title = 'Human3.6M, ' + ' and '.join(f'S{s}' for s in subjects)
+    return Report(title=title, info=info, tables=tables, curves=curves)
 
 
 def protocol_numbers(pred, true, activities, procrustes=False) -> np.ndarray:
