@@ -12,6 +12,7 @@ _LEAST_SPAN, _MOST_SPAN = 20, 20_000  # mm; no five joints of a person are neare
 _USUAL_SPAN = 100, 4000  # mm
 _FARTHEST = 1e6  # mm; a person a kilometre away is no crop
 _SMALLEST_SIDE = 8  # px
+_LEAST_BOX_ON_IMAGE = 0.25  # share of its area
 _USUAL_VIEW = 0.01, 20  # longer side of the image, in focal lengths
 _MOST_METRES = 1000  # translation of a body model
 #: A bone is implausible if it is shorter than the first factor times the mean length; or longer
@@ -98,6 +99,12 @@ def example_warnings(seen: SeenExample, image_size, edges, mean_bones):
     _, _, width, height = seen.box
     if min(width, height) < _SMALLEST_SIDE:
         yield 'box', f'it has {width:.1f} x {height:.1f} px'
+    if image_size is not None:
+        start = np.maximum(seen.box[:2], -0.5)
+        end = np.minimum(seen.box[:2] + seen.box[2:], np.array(image_size) - 0.5)
+        share = np.prod(end - start) / (width * height)
+        if share < _LEAST_BOX_ON_IMAGE:
+            yield 'box', f'only {share:.0%} of it lies on the image'
     if example.mask is not None and rlemasklib.area(example.mask) == 0:
         yield 'mask', 'it is empty'
     if image_size is not None and example.camera is not None:

@@ -102,6 +102,15 @@ def test_tiny_boxes_are_unusual(example):
     assert warnings(example)['box'] == 'it has 7.0 x 200.0 px'
 
 
+def test_images_too_small_for_their_boxes_are_unusual(example):
+    """As if thumbnails had been packed."""
+    left, top, width, height = example.bbox
+    example.mask = None
+    found = warnings(example, (int(left + width / 2), int(top + height / 3)))
+    assert found['box'].startswith('only 1') and 'of it lies on the image' in found['box']
+    assert 'box' not in warnings(example, (int(left + width / 2), int(top + height)))
+
+
 def test_extreme_lenses_are_unusual(example3d):
     camera = example3d.camera.copy()
     camera.intrinsic_matrix = camera.intrinsic_matrix * np.float32([[1e3], [1e3], [1]])
