@@ -1,0 +1,179 @@
+"""The benchmark of MPI-INF-3DHP: errors of 3D poses in the valid frames of TS1 to TS6.
+
+$ python -m posepile.ds.tdhp.eval --predictions predictions.npz --universal-skeleton
+
+The file, npz or HDF5, has two arrays: ``image_path`` (N), paths of images such as
+``3dhp/TS3/imageSequence/img_000012.jpg``, in any order, and ``coords3d_pred_world`` (N, 17, 3) in
+mm, joints in the order of the test annotations (htop neck rsho relb rwri lsho lelb lwri rhip rkne
+rank lhip lkne lank pelv spin head; with --root-last: spin head pelv at the end). Printed are PCK
+(150 mm) by activity and scene with AUC and MPJPE, the same by sequence, PCK by group of joints for
+each sequence and activity, and a row of 38 metrics. The official protocol takes the universal
+skeleton.
+"""
+
+import argparse
+import json
+import os.path as osp
+import sys
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from posepile.arguments import whole_number
+from posepile.ds.tdhp.benchmark import ACTIVITIES, JOINT_GROUPS, SCENES, read_ground_truth
+from posepile.ds.tdhp.predictions import match_predictions
+from posepile.ds.tdhp.protocols import (
+    METRIC_NAMES,
+    OVERALL,
+    PROTOCOL_COLUMNS,
+    group_row,
+    joint_distances,
+    metric_row,
+    overall_row,
+    protocol_row,
+)
+from posepile.errors import OptionError
+from posepile.metrics.report import Table
+from posepile.paths import check_data_root
+from posepile.program import run_program
+
+ALL = 'All'
+
+
+@dataclass
+class Evaluation:
+    """Results and the forms in which they are printed.
+
+    Attributes:
+        title: what was evaluated.
+        tables: name -> :class:`posepile.metrics.report.Table`.
+        info: number of poses, and options.
+    """
+
+    title: str
+    tables: dict
+    info: dict = field(default_factory=dict)
+
+    def to_text(self):
+        return self._joined('to_text')
+
+    def to_markdown(self):
+        return self._joined('to_markdown')
+
+    def to_latex(self):
+        return self._joined('to_latex')
+
+    def to_json(self):
+        """One JSON object: title, info, and each table as {row: {column: value}}."""
+        tables = {name: table.to_dict() for name, table in self.tables.items()}
+        return json.dumps({'title': self.title, **tables, 'info': self.info}, indent=2)
+
+    def _joined(self, form):
+        return '\n\n'.join(getattr(table, form)() for table in self.tables.values())
+
+
+def evaluate(
+    raw_folder, predictions, *, universal=False, procrustes=False, root_last=False, n_seeds=1
+) -> Evaluation:
+    """Compare predictions with the ground truth.
+
+    Args:
+        raw_folder: folder of the release.
+        predictions: path of the prediction file; with several seeds, that of the first, with
+            ``seed1`` in it.
+        universal: compare with the height-normalised skeleton.
+        procrustes: align each pose by rotation, translation and scale; not for the row of metrics.
+        root_last: whether predictions are in the order of the product, which ends with the pelvis.
+        n_seeds: number of prediction files. With more than one, mean and standard deviation (of
+            the population) of the protocol's row are all there is.
+
+    Raises:
+        OptionError: several seeds, but no ``seed1`` in the path.
+        RawDataError: the ground truth is missing or damaged.
+        BadFileError: a prediction file cannot be used; see ``match_predictions``.
+    """
+    truth = read_ground_truth(raw_folder, universal)
+    rows = []
+    for path in _paths_of_seeds(predictions, n_seeds):
+        pred = match_predictions(path, truth.frames, root_last)
+        distances = joint_distances(pred, truth.poses, procrustes)
+        rows.append(protocol_row(distances, truth.activities, truth.scenes))
+    if n_seeds > 1:
+        named = {'Mean': np.mean(rows, axis=0), 'Std': np.std(rows, axis=0)}
+        tables = {'protocol': Table(PROTOCOL_COLUMNS, named)}
+    else:
+        tables = _tables(rows[0], distances, pred, truth)
+    info = dict(
+        poses=len(truth.frames),
+        universal_skeleton=universal,
+        procrustes=procrustes,
+        seeds=n_seeds,
+    )
+    return Evaluation('MPI-INF-3DHP', tables, info)
+
+
+def _tables(row, distances, pred, truth):
+    parts = {f'TS{i}': truth.sequences == i for i in np.unique(truth.sequences)}
+    by_sequence = {name: overall_row(distances[rows]) for name, rows in parts.items()}
+    for i in np.unique(truth.activities):
+        parts[ACTIVITIES[i - 1]] = truth.activities == i
+    parts[ALL] = np.ones(len(distances), bool)
+    is_outdoor = truth.scenes == SCENES.index('outdoor')
+    return {
+        'protocol': Table(PROTOCOL_COLUMNS, {ALL: row}),
+        'sequences': Table(OVERALL, by_sequence),
+        'joints': Table(JOINT_GROUPS, {n: group_row(distances[rows]) for n, rows in parts.items()}),
+        'metrics': Table(METRIC_NAMES, {ALL: metric_row(pred, truth.poses, is_outdoor)}),
+    }
+
+
+def _paths_of_seeds(path, n_seeds):
+    if n_seeds == 1:
+        return [path]
+    if 'seed1' not in path:
+        raise OptionError(f'--seeds {n_seeds}: the path {path} has no part seed1 to replace.')
+    return [path.replace('seed1', f'seed{i}') for i in range(1, n_seeds + 1)]
+
+
+def main(args=None) -> int:
+    """Command line; see the module's text. Returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog='python -m posepile.ds.tdhp.eval', description=__doc__.splitlines()[0]
+    )
+    add = parser.add_argument
+    add('--predictions', '--pred-path', required=True, help='npz or HDF5 file')
+    add('--data-dir', help='raw dataset (default: $DATA_ROOT/3dhp)')
+    add('--universal-skeleton', action='store_true', help='height-normalised truth (official)')
+    add('--procrustes', action='store_true', help='align each pose in the tables of PCK')
+    add('--root-last', action='store_true', help='joints in the order of the product tdhp')
+    add(
+        '--corrected-TS6',
+        action='store_true',
+        help='without effect: the annotations of TS6 are corrected in the release',
+    )
+    add(
+        '--seeds',
+        type=whole_number(1, 10_000),
+        default=1,
+        help='mean and deviation over files with seed1, seed2, ... in place of seed1',
+    )
+    form = parser.add_mutually_exclusive_group()
+    for name in ('json', 'markdown', 'latex'):
+        form.add_argument(f'--{name}', dest='form', action='store_const', const=name)
+    return run_program(_run, parser.parse_args(args))
+
+
+def _run(options):
+    evaluation = evaluate(
+        options.data_dir or osp.join(check_data_root(to_write=False), '3dhp'),
+        options.predictions,
+        universal=options.universal_skeleton,
+        procrustes=options.procrustes,
+        root_last=options.root_last,
+        n_seeds=options.seeds,
+    )
+    print(getattr(evaluation, f'to_{options.form or "text"}')())
+
+
+if __name__ == '__main__':
+    sys.exit(main())
