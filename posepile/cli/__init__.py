@@ -23,6 +23,7 @@ COMMANDS = {
     'cancel': 'end the run of a pipeline, here or in Slurm',
     'show': 'draw examples of a packed dataset',
     'verify': 'check a packed dataset',
+    'eval': 'compare predictions with the truth of a benchmark',
     'export': 'write a packed dataset in the format of another program',
     'import-pickle': 'convert a pickled dataset of earlier times to archives',
     'simulate': 'make a miniature of a raw release, to try a pipeline without the data',

@@ -28,9 +28,32 @@ def pck_curves(pred, true, i_root, mask=None, thresholds=CURVE_THRESHOLDS) -> di
         'PA-PCK': (similarity_aligned(pred, true, mask), true),
         'A-PCK': (pred, true),
     }
+    distances = {name: joint_errors(*pair, mask) for name, pair in pairs.items()}
+    return curves_of_distances(distances, thresholds)
+
+
+def curves_of_distances(distances, thresholds=CURVE_THRESHOLDS) -> dict:
+    """Curves of given joint errors.
+
+    Args:
+        distances: dict of names to distances in mm of any shape; NaN do not count.
+    """
+    return {name: (thresholds, pck_curve(d, thresholds)) for name, d in distances.items()}
+
+
+def joined_curves(parts) -> dict:
+    """Curves over several sets of joints together.
+
+    Args:
+        parts: pairs of the curves of a set and the number of its joints. Thresholds and names are
+            the same in all.
+    """
+    parts = [(curves, n) for curves, n in parts if n]
+    total = sum(n for _, n in parts)
+    first = parts[0][0] if parts else {}
     return {
-        name: (thresholds, pck_curve(joint_errors(p, t, mask), thresholds))
-        for name, (p, t) in pairs.items()
+        name: (thresholds, sum(n * curves[name][1] for curves, n in parts) / total)
+        for name, (thresholds, _) in first.items()
     }
 
 

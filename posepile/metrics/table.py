@@ -1,5 +1,7 @@
 """Named rows of numbers under named columns."""
 
+import math
+
 
 class Table:
     """Named rows of numbers under named columns, such as the errors of each activity.

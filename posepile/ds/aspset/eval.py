@@ -1,13 +1,12 @@
 """The benchmark of ASPset-510: errors of 3D pose sequences in world space.
 
-$ python -m posepile.ds.aspset.eval --predictions my_predictions --split test
+$ posepile eval aspset --predictions my_predictions --split test
 
 A prediction is one file per clip and view, ``<subject>-<clip>-<view>`` with the extension c3d,
 json, csv or trc (see ``predictions.py``), anywhere below the given folder: 17 joints in world
 coordinates, mm. The numbers are those of the dataset's own evaluation program.
 """
 
-import argparse
 import logging
 import os.path as osp
 import sys
@@ -24,7 +23,9 @@ from posepile.ds.aspset.predictions import (
 from posepile.ds.aspset.splits import SPLITS, load_clips
 from posepile.errors import BadFileError, OptionError, PosePileError, RawDataError
 from posepile.metrics.alignment import root_relative, similarity_aligned
-from posepile.metrics.errors import mpjpe
+from posepile.metrics.command import evaluate_seeds, evaluation_parser, write_report
+from posepile.metrics.curves import curves_of_distances, joined_curves
+from posepile.metrics.errors import joint_errors, mpjpe
 from posepile.metrics.rates import pck
 from posepile.metrics.report import Report
 from posepile.paths import check_data_root
@@ -77,6 +78,7 @@ def evaluate(data_dir, predictions_dir, split='test', univ=False, skip_missing=F
     index = PredictionIndex(predictions_dir)
     rate = 10 if split == 'test' else 50
     totals = np.zeros(len(METRIC_NAMES))
+    curves = []
     n_poses = n_views = n_skipped = 0
 
     for clip in clips:
@@ -101,12 +103,16 @@ def evaluate(data_dir, predictions_dir, split='test', univ=False, skip_missing=F
                     'Predict every frame of the clip, and state the right frame rate.',
                 )
             totals += pose_metrics(pred, true).sum(axis=1)
+            distances = [joint_errors(*pair) for pair in _pairs(pred, true)]
+            named = dict(zip(METRIC_NAMES[3:], distances, strict=True))
+            curves.append((curves_of_distances(named), true[..., 0].size))
             n_poses += len(true)
             n_views += 1
 
     info = dict(split=split, univ=univ, rate=rate, poses=n_poses, views=n_views, skipped=n_skipped)
     values = [float(value) for value in totals / max(n_poses, 1)]
-    return Report(zip(METRIC_NAMES, values, strict=True), f'ASPset-510 {split}', info)
+    metrics = zip(METRIC_NAMES, values, strict=True)
+    return Report(metrics, f'ASPset-510 {split}', info, curves=joined_curves(curves))
 
 
 def pose_metrics(pred, true, i_root=_I_ROOT, pck_threshold=150) -> np.ndarray:
@@ -120,12 +126,20 @@ def pose_metrics(pred, true, i_root=_I_ROOT, pck_threshold=150) -> np.ndarray:
     Returns:
         (6, T) in the order of ``METRIC_NAMES``.
     """
-    # The official program keeps the scale of the reflected solution when it forbids a reflection.
-    aligned = similarity_aligned(pred, true, unflipped_scale=True)
-    pairs = [(pred, true), (root_relative(pred, i_root), root_relative(true, i_root))]
-    pairs.append((aligned, true))
+    pairs = _pairs(pred, true, i_root)
     errors = [mpjpe(p, t) for p, t in pairs]
     return np.array(errors + [pck(p, t, pck_threshold) for p, t in pairs])
+
+
+def _pairs(pred, true, i_root=_I_ROOT):
+    """Predictions and truth: as they are, relative to the root, and aligned."""
+    # The official program keeps the scale of the reflected solution when it forbids a reflection.
+    aligned = similarity_aligned(pred, true, unflipped_scale=True)
+    return [
+        (pred, true),
+        (root_relative(pred, i_root), root_relative(true, i_root)),
+        (aligned, true),
+    ]
 
 
 def universal_scale(poses) -> np.ndarray:
@@ -184,22 +198,15 @@ def _decimated(path, sequence, rate):
 
 def main(args=None) -> int:
     """Command line; see the module's text. Returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog='python -m posepile.ds.aspset.eval', description=__doc__.splitlines()[0]
-    )
+    parser = evaluation_parser('aspset', __doc__)
     parser.add_argument('--data-dir', help='raw dataset (default: $DATA_ROOT/aspset/data)')
-    parser.add_argument('--predictions', required=True, help='folder of the prediction files')
     parser.add_argument('--split', default='test', choices=SPLIT_PARTS)
     parser.add_argument('--univ', action='store_true', help='ground truth of universal size')
     parser.add_argument(
         '--skip-missing', action='store_true', help='leave out views without a readable prediction'
     )
-    form = parser.add_mutually_exclusive_group()
-    for name in ('json', 'markdown', 'latex'):
-        form.add_argument(f'--{name}', dest='form', action='store_const', const=name)
     options = parser.parse_args(args)
     logging.basicConfig(format='%(message)s')
-
     return run_program(_run, options)
 
 
@@ -207,10 +214,11 @@ def _run(options):
     data_dir = options.data_dir
     if data_dir is None:
         data_dir = osp.join(check_data_root(to_write=False), 'aspset', 'data')
-    report = evaluate(
-        data_dir, options.predictions, options.split, options.univ, options.skip_missing
-    )
-    print(getattr(report, f'to_{options.form or "text"}')())
+
+    def evaluate_one(path):
+        return evaluate(data_dir, path, options.split, options.univ, options.skip_missing)
+
+    write_report(evaluate_seeds(options, evaluate_one), options)
 
 
 if __name__ == '__main__':

@@ -1,6 +1,6 @@
 """The benchmark of Human3.6M: errors of 3D poses on every 64th frame of S9 and S11.
 
-$ python -m posepile.ds.h36m.eval --predictions predictions.npz
+$ posepile eval h36m --predictions predictions.npz
 
 The file, npz or HDF5, has two arrays: ``image_path`` (N), paths of images below DATA_ROOT such as
 ``h36m/S9/Images/Greeting 1.54138969/frame_000064.jpg``, in any order, and
@@ -9,19 +9,18 @@ ending with it), or the 25 of ``h36m_alljoints``. Printed are the protocol table
 by activity, and a row of 19 metrics over all poses.
 """
 
-import argparse
 import os.path as osp
 import sys
 
 import numpy as np
 
-from posepile.arguments import whole_number
 from posepile.ds.h36m.benchmark import ACTIVITIES, TEST_SUBJECTS, read_ground_truth
 from posepile.ds.h36m.predictions import match_predictions
-from posepile.errors import OptionError
 from posepile.metrics.alignment import root_relative, similarity_aligned
-from posepile.metrics.curves import pck_curves
+from posepile.metrics.command import evaluation_parser, write_report
+from posepile.metrics.curves import joined_curves, pck_curves
 from posepile.metrics.errors import mpjpe, worst_joint_error
+from posepile.metrics.predictions import paths_of_seeds
 from posepile.metrics.rates import exact_auc, pck
 from posepile.metrics.report import Report
 from posepile.metrics.table import Table
@@ -77,24 +76,24 @@ def evaluate(
         RawDataError: the ground truth is missing or damaged.
         BadFileError: a prediction file cannot be used; see ``match_predictions``.
     """
-    paths = _paths_of_seeds(predictions, n_seeds)
+    paths = paths_of_seeds(predictions, n_seeds)
     subjects = (11,) if only_s11 else TEST_SUBJECTS
     truth = read_ground_truth(raw_folder, subjects, corrected)
     views = list(truth)
     true = np.array(list(truth.values()))
     activities = np.array([view.activity for view in views])
 
-    numbers = []
+    numbers, curves = [], []
     for path in paths:
         pred = match_predictions(path, views, subjects, root_last)
         numbers.append(protocol_numbers(pred, true, activities, procrustes))
+        curves.append((pck_curves(pred, true, _I_ROOT), 1))
     columns = [*ACTIVITIES, AVERAGE]
     if n_seeds == 1:
         rows = {'PA-MPJPE' if procrustes else 'MPJPE': numbers[0]}
     else:
         rows = {'Mean': np.mean(numbers, axis=0), 'Std': np.std(numbers, axis=0)}
     tables = {'protocol': Table(columns, rows, decimals=1)}
-    curves = {}
     if n_seeds == 1:
         rows = {}
         if per_action:
@@ -102,7 +101,6 @@ def evaluate(
             rows = {a: metric_row(pred[activities == a], true[activities == a]) for a in present}
         rows[AVERAGE] = metric_row(pred, true)
         tables['metrics'] = Table(METRIC_NAMES, rows, decimals=2)
-        curves = pck_curves(pred, true, _I_ROOT)
 
     info = dict(
         poses=len(views),
@@ -112,7 +110,7 @@ def evaluate(
         seeds=n_seeds,
     )
     title = 'Human3.6M, ' + ' and '.join(f'S{s}' for s in subjects)
-    return Report(title=title, info=info, tables=tables, curves=curves)
+    return Report(title=title, info=info, tables=tables, curves=joined_curves(curves))
 
 
 def protocol_numbers(pred, true, activities, procrustes=False) -> np.ndarray:
@@ -166,41 +164,21 @@ def procrustes_aligned(pred, true) -> np.ndarray:
     return np.where(is_point, pred, similarity_aligned(pred, true))
 
 
-def _paths_of_seeds(path, n_seeds):
-    if n_seeds == 1:
-        return [path]
-    if 'seed1' not in path:
-        raise OptionError(f'--seeds {n_seeds}: the path {path} has no part seed1 to replace.')
-    return [path.replace('seed1', f'seed{i}') for i in range(1, n_seeds + 1)]
-
-
 def main(args=None) -> int:
     """Command line; see the module's text. Returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog='python -m posepile.ds.h36m.eval', description=__doc__.splitlines()[0]
-    )
+    parser = evaluation_parser('h36m', __doc__)
     add = parser.add_argument
-    add('--predictions', '--pred-path', required=True, help='npz or HDF5 file')
     add('--data-dir', help='raw dataset (default: $DATA_ROOT/h36m)')
     add('--only-S11', dest='only_s11', action='store_true', help='leave out S9')
     add('--procrustes', action='store_true', help='align each pose in the table by activity')
     add('--root-last', action='store_true', help='17 joints end with the pelvis')
     add('--corrected', action='store_true', help="without the known shift of three of S9's takes")
-    add(
-        '--seeds',
-        type=whole_number(1, 10_000),
-        default=1,
-        help='mean and deviation over files with seed1, seed2, ... in place of seed1',
-    )
     add('--per-action', action='store_true', help='all metrics by activity')
-    form = parser.add_mutually_exclusive_group()
-    for name in ('json', 'markdown', 'latex'):
-        form.add_argument(f'--{name}', dest='form', action='store_const', const=name)
     return run_program(_run, parser.parse_args(args))
 
 
 def _run(options):
-    evaluation = evaluate(
+    report = evaluate(
         options.data_dir or osp.join(check_data_root(to_write=False), 'h36m'),
         options.predictions,
         only_s11=options.only_s11,
@@ -210,7 +188,7 @@ def _run(options):
         n_seeds=options.seeds,
         per_action=options.per_action,
     )
-    print(getattr(evaluation, f'to_{options.form or "text"}')())
+    write_report(report, options)
 
 
 if __name__ == '__main__':

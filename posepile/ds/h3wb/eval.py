@@ -1,6 +1,6 @@
 """The benchmark of H3WB: errors of 133 joints of the body, face and hands.
 
-$ python -m posepile.ds.h3wb.eval --predictions my_2Dto3D.json
+$ posepile eval h3wb --predictions my_2Dto3D.json
 
 A prediction file is the JSON of the official evaluation, {"<sample>": {"keypoints_3d": {"0": {"x":
 ..., "y": ..., "z": ...}, ... "132": ...}}} in mm, any translation, in the axes of the annotations;
@@ -11,7 +11,6 @@ truth is that of the test set. With cv1 to cv5 in the name, or --fold, it is tha
 training samples, with --split val subject S7. An npz file names images, which makes the task RGB.
 """
 
-import argparse
 import logging
 import os.path as osp
 import sys
@@ -40,8 +39,12 @@ from posepile.ds.h3wb.predictions import (
     task_of_name,
 )
 from posepile.ds.h3wb.samples import SPLIT_OF_SUBJECT
+from posepile.ds.h3wb.skeleton import HIPS
 from posepile.ds.h36m.metadata import read_metadata
 from posepile.errors import BadFileError, OptionError, RawDataError
+from posepile.metrics.command import evaluate_seeds, evaluation_parser, write_report
+from posepile.metrics.curves import pck_curves
+from posepile.metrics.predictions import some_of
 from posepile.metrics.report import Report
 from posepile.paths import check_data_root
 from posepile.program import run_program
@@ -50,7 +53,6 @@ from posepile.util import VALID
 logger = logging.getLogger(__name__)
 
 SPLITS = ('test', 'val')
-_MOST_NAMED = 5
 
 
 def evaluate(
@@ -100,19 +102,21 @@ def evaluate(
     missing = [_name(key) for key in true if key not in pred]
     extra = [_name(key) for key in pred if key not in true]
     if missing and not (skip_missing and common):
-        problem = f'{len(missing)} of {len(true)} samples are missing ({_some(missing)})'
+        problem = f'{len(missing)} of {len(true)} samples are missing ({some_of(missing)})'
         if extra:
-            problem += f', and {len(extra)} are not of this set ({_some(extra)})'
+            problem += f', and {len(extra)} are not of this set ({some_of(extra)})'
         raise BadFileError(predictions, problem, 'Predict all, or check task and fold.')
     for what, names in (('left out', missing), ('of other samples', extra)):
         if names:
-            logger.warning('%d predictions %s: %s', len(names), what, _some(names))
-    values = whole_body_errors(*(np.stack([s[key] for key in common]) for s in (pred, true)))
+            logger.warning('%d predictions %s: %s', len(names), what, some_of(names))
+    poses = [np.stack([source[key] for key in common]) for source in (pred, true)]
+    values = whole_body_errors(*poses)
     part = f'cross-validation {fold}' if fold else split
     info = dict(task=task, fold=fold, split=None if fold else split)
     info |= dict(poses=len(common), missing=len(missing), extra=len(extra))
     metrics = zip(METRIC_NAMES, values, strict=True)
-    return Report(metrics, f'H3WB {task}->3D, {part}', info, decimals=1)
+    curves = pck_curves(*poses, HIPS)
+    return Report(metrics, f'H3WB {task}->3D, {part}', info, decimals=1, curves=curves)
 
 
 def truth_by_number(folder, task, fold=None, split='test') -> dict[int, np.ndarray]:
@@ -179,43 +183,34 @@ def _name(key):
     return str(key) if isinstance(key, int) else key.image_path
 
 
-def _some(names):
-    rest = len(names) - _MOST_NAMED
-    return ', '.join(names[:_MOST_NAMED]) + (f' and {rest} more' if rest > 0 else '')
-
-
 def main(args=None) -> int:
     """Command line; see the module's text. Returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog='python -m posepile.ds.h3wb.eval',
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = evaluation_parser('h3wb', __doc__)
     add = parser.add_argument
-    add('--predictions', required=True, help='JSON or npz file')
     add('--data-root', help='folder with the raw datasets (default: $DATA_ROOT)')
     add('--task', choices=TASKS, help='by default, as the name of the file says')
     add('--fold', type=int, choices=range(1, N_FOLDS + 1), help='of the cross-validation')
     add('--split', choices=SPLITS, default='test', help='test (default), or val: S7')
     add('--skip-missing', action='store_true', help='leave out samples that were not predicted')
-    form = parser.add_mutually_exclusive_group()
-    for name in ('json', 'markdown', 'latex'):
-        form.add_argument(f'--{name}', dest='form', action='store_const', const=name)
     options = parser.parse_args(args)
     logging.basicConfig(format='%(message)s')
     return run_program(_run, options)
 
 
 def _run(options):
-    report = evaluate(
-        options.data_root or check_data_root(to_write=False),
-        options.predictions,
-        task=options.task,
-        fold=options.fold,
-        split=options.split,
-        skip_missing=options.skip_missing,
-    )
-    print(getattr(report, f'to_{options.form or "text"}')())
+    data_root = options.data_root or check_data_root(to_write=False)
+
+    def evaluate_one(path):
+        return evaluate(
+            data_root,
+            path,
+            task=options.task,
+            fold=options.fold,
+            split=options.split,
+            skip_missing=options.skip_missing,
+        )
+
+    write_report(evaluate_seeds(options, evaluate_one), options)
 
 
 if __name__ == '__main__':

@@ -8,8 +8,8 @@ import numpy as np
 from posepile.ds.h3wb.annotations import iter_samples, keypoints
 from posepile.ds.h3wb.skeleton import N_JOINTS
 from posepile.ds.h36m.benchmark import parse_image_path
-from posepile.ds.h36m.predictions import read_predictions
 from posepile.errors import BadFileError, OptionError, RawDataError
+from posepile.metrics.predictions import read_predictions
 
 #: What poses are predicted from: complete 2D joints, incomplete ones, images.
 TASKS = ('2D', 'I2D', 'RGB')
