@@ -8,6 +8,7 @@ import os.path as osp
 from posepile.atomic import replacing
 from posepile.errors import OptionError
 from posepile.export.report import ExportReport
+from posepile.storage.archive import explain_disk_errors
 from posepile.util import SPLIT_NAMES
 
 _STATE = 'posepile_export.json'
@@ -76,10 +77,14 @@ class ExportFolder:
 
     @contextlib.contextmanager
     def write(self, name, split_name):
-        """Give (temporary path, FileCount to fill in); the file counts when the block ends."""
+        """Give a temporary path and the counts to fill in; the file is done when the block ends.
+
+        Raises:
+            ArchiveError: if the disk is full.
+        """
         os.makedirs(osp.dirname(self._file(name)), exist_ok=True)
         count = dict(split=split_name, examples=0, images=0, lost={})
-        with replacing(self._file(name)) as partial:
+        with explain_disk_errors(self._file(name)), replacing(self._file(name)) as partial:
             yield partial, count
         count['bytes'] = osp.getsize(self._file(name))
         self._state['files'][name] = count
@@ -87,8 +92,9 @@ class ExportFolder:
 
     def write_text(self, name, text):
         """Write a file that belongs to no split."""
-        with replacing(self._file(name)) as partial, open(partial, 'w', encoding='utf-8') as f:
-            f.write(text)
+        with explain_disk_errors(self._file(name)), replacing(self._file(name)) as partial:
+            with open(partial, 'w', encoding='utf-8') as f:
+                f.write(text)
 
     def write_image(self, image_path) -> str:
         """Put an image below ``images/`` unless it is there; returns its path in that folder.
@@ -105,8 +111,9 @@ class ExportFolder:
         if not osp.exists(target):
             data = self._source.image_bytes(image_path)
             os.makedirs(osp.dirname(target), exist_ok=True)
-            with replacing(target) as partial, open(partial, 'wb') as f:
-                f.write(data)
+            with explain_disk_errors(target), replacing(target) as partial:
+                with open(partial, 'wb') as f:
+                    f.write(data)
         return inside
 
     def report(self) -> ExportReport:

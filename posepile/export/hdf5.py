@@ -7,6 +7,7 @@ each of theirs with what that older layout lacks: the exact box, the camera's up
 body-model parameters, and in 2D data DensePose annotations (see :func:`more_type`).
 """
 
+import io
 import os
 import zlib
 from collections import Counter
@@ -19,6 +20,7 @@ from posepile.export.parameters import LISTS, NUMBERS, TEXTS, split_parameters
 from posepile.export.plain import plain_mask
 from posepile.export.report import ExportReport
 from posepile.export.source import box_of, coords_of, univ_coords_of
+from posepile.storage.archive import explain_disk_errors
 from posepile.storage.records import encode_camera, encode_skeleton
 from posepile.util import SPLIT_NAMES
 
@@ -32,17 +34,54 @@ def write(source, out):
     """Export to the file ``out``; see :func:`posepile.export.export`. It is written as a whole."""
     report = ExportReport('hdf5', os.fspath(out))
     with (
+        explain_disk_errors(report.out),
         replacing(out) as partial,
-        h5py.File(partial, 'w') as file,
-        source.progress('hdf5') as progress,
+        _DiskFile(partial, 'w+') as disk_file,
     ):
-        _write_skeleton(file.create_group('joint_info'), source)
-        for split in source.splits:
-            lost = Counter()
-            _write_split(file, source, split, lost, progress)
-            report.add(SPLIT_NAMES[split], SPLIT_NAMES[split], source.count(split), 0, lost)
+        with h5py.File(disk_file, 'w') as file, source.progress('hdf5') as progress:
+            _write_skeleton(file.create_group('joint_info'), source)
+            for split in source.splits:
+                lost = Counter()
+                for n_done in _write_split(file, source, split, lost):
+                    disk_file.raise_error()
+                    progress.update(n_done)
+                report.add(SPLIT_NAMES[split], SPLIT_NAMES[split], source.count(split), 0, lost)
+        disk_file.raise_error()
     report.files = [os.path.basename(report.out)]
     return report
+
+
+class _DiskFile(io.FileIO):
+    """A file of which the first failed write is remembered and not told to HDF5.
+
+    The HDF5 library cannot close a file that it could not write, and then crashes at exit.
+    """
+
+    error = None
+
+    def write(self, data):
+        self._attempt(self._write_all, data)
+        return len(data)
+
+    def _write_all(self, data):
+        rest = memoryview(data).cast('B')
+        while rest:  # a disk that gets full takes a part first
+            rest = rest[super().write(rest) :]
+
+    def truncate(self, size=None):
+        self._attempt(super().truncate, size)
+        return size
+
+    def _attempt(self, function, argument):
+        if self.error is None:
+            try:
+                function(argument)
+            except OSError as e:
+                self.error = e
+
+    def raise_error(self):
+        if self.error is not None:
+            raise self.error
 
 
 def row_type(kind) -> np.dtype:
@@ -116,7 +155,8 @@ def _write_skeleton(group, source):
             group.create_dataset(key, data=np.asarray(bones, np.float32))
 
 
-def _write_split(file, source, split, lost, progress):
+def _write_split(file, source, split, lost):
+    """Write the tables of a split; yields the numbers of examples that have been written."""
     n, name = source.count(split), SPLIT_NAMES[split]
     options = dict(shape=(n,), chunks=(min(n, _ROWS_AT_ONCE),), track_times=False)
     tables = [
@@ -130,7 +170,7 @@ def _write_split(file, source, split, lost, progress):
             for i, example in enumerate(examples):
                 rows[i] = make_row(example, source, lost)
             table[start : start + len(examples)] = rows
-        progress.update(len(examples))
+        yield len(examples)
 
 
 def _row(example, source, lost):

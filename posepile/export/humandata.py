@@ -7,8 +7,8 @@ all in world space, as the body-model parameters are; ``misc`` holds the cameras
 has no key for. Missing values are 0 with a confidence of 0, or with 0 in ``has_smpl``.
 
 Keys and shapes are those that the class HumanData of MMHuman3D checks
-(data/data_structures/human_data.py there); ``has_smpl`` and the genders ``m``, ``f``, ``n`` are what
-its data loaders look for.
+(data/data_structures/human_data.py there); ``has_smpl`` and the genders ``m``, ``f``, ``n`` are
+what its data loaders look for.
 """
 
 from collections import Counter

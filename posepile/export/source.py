@@ -194,9 +194,4 @@ def image_points_of(example):
     coords = coords_of(example)
     if coords is None or coords.shape[1] == 2:
         return coords
-    in_camera = np.asarray(example.camera.world_to_camera(coords))
-    points = np.full((len(coords), 2), np.nan, np.float32)
-    is_seen = in_camera[:, 2] > 0  # False for NaN
-    if np.any(is_seen):
-        points[is_seen] = example.camera.camera_to_image(in_camera[is_seen])
-    return points
+    return np.asarray(example.camera.world_to_image(coords), np.float32)

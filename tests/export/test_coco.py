@@ -109,6 +109,7 @@ def test_cocos_order_where_names_allow(tmp_path):
         assert np.all(keypoints[[3, 4, 5, 6]] == 0)
     outside = read(tmp_path / 'out', 'val').anns[1]
     assert outside['keypoints'][48:] == [-30, 40, 1]
+    assert outside['num_keypoints'] == sum(v > 0 for v in outside['keypoints'][2::3]) > 1
 
 
 def test_order_of_skeletons():

@@ -3,6 +3,9 @@
 import hashlib
 import json
 import pickle
+import resource
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -82,6 +85,26 @@ def test_interrupted_exports_continue(tmp_path, to, monkeypatch):
     export(dataset, to, out, **options)
     assert file.read_bytes() == good
     assert image_size is ExportSource.image_size
+
+
+@pytest.mark.parametrize('to', FORMATS)
+def test_full_disk(tmp_path, to):
+    """One line, which names the file; nothing half-written stays."""
+    write_dataset(tmp_path / 'data')
+    out = tmp_path / 'out'
+    command = [sys.executable, '-m', 'posepile.cli', 'export']
+    command += [str(tmp_path / 'data/annotations.barecat'), '--to', to, '--out', str(out)]
+    limit = 4096  # of bytes per file
+
+    def limit_size():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    end = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit_size)
+    assert end.returncode == 1
+    last_line = end.stderr.strip().splitlines()[-1]
+    assert last_line.startswith(f'posepile: error: {out}') and 'cannot be written' in last_line
+    assert not list(tmp_path.rglob('*partial*'))
+    assert subprocess.run(command, capture_output=True).returncode == 0
 
 
 @pytest.mark.parametrize('to', FOLDERS)

@@ -7,7 +7,7 @@ import pytest
 import rlemasklib
 
 from posepile.datasets2d import Pose2DExample
-from posepile.datasets3d import Pose3DExample
+from posepile.datasets3d import Pose3DDataset, Pose3DExample
 from posepile.export import export
 from posepile.export.hdf5 import more_type, row_type
 from posepile.storage.records import decode_camera
@@ -18,6 +18,7 @@ from tests.export.samples import (
     loaded,
     rich_dataset,
 )
+from tests.storage.packed_samples import JOINT_INFO, make_example
 
 h5py = pytest.importorskip('h5py')
 
@@ -157,6 +158,17 @@ def test_the_rules_of_the_layout(tmp_path):
     assert n_half and n_full
 
 
+@pytest.mark.parametrize('y, is_half', [(2049, True), (4099, True), (4098.5, False), (1e5, False)])
+def test_float16_where_it_moves_no_joint_by_more_than_a_millimetre(tmp_path, y, is_half):
+    example, _ = make_example(0)
+    example.world_coords = np.float32([[1, y, 3]] * 17)
+    export(Pose3DDataset(JOINT_INFO, [example]), 'hdf5', tmp_path / 'x.h5')
+    with h5py.File(tmp_path / 'x.h5') as file:
+        pose = file['train'][0]['pose3d_world']
+    assert (len(pose['coords_fp16']), len(pose['coords_fp32'])) == ((51, 0) if is_half else (0, 51))
+    np.testing.assert_allclose(dense(pose, 17, 3), example.world_coords, atol=1, rtol=0)
+
+
 def test_sizes_of_images_without_masks(tmp_path):
     """They are read from the image."""
     _, _, file = exported(tmp_path, '3d', splits=[TRAIN])
@@ -174,9 +186,6 @@ def test_masks_are_cocos_run_lengths(tmp_path):
 
 
 def test_boxes_out_of_range_do_not_wrap(tmp_path):
-    from posepile.datasets3d import Pose3DDataset
-    from tests.storage.packed_samples import JOINT_INFO, make_example
-
     example, _ = make_example(0)
     example.bbox = np.float32([-40000, 5, 70000, 1.6])
     export(Pose3DDataset(JOINT_INFO, [example]), 'hdf5', tmp_path / 'x.h5')
