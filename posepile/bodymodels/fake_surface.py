@@ -98,7 +98,8 @@ def tube(waypoints, radii, up, n_rings, chain, joints, blend):
 def joined(trunk, limbs):
     """One closed surface from a trunk and limbs that start inside or near it.
 
-    A triangle of each is replaced by a three-sided tunnel between the two.
+    A triangle of each is replaced by a three-sided tunnel between the two; the limbs are so far
+    apart that each has another triangle of the trunk nearest to it.
     """
     surface = trunk
     for limb in limbs:
@@ -107,9 +108,7 @@ def joined(trunk, limbs):
         b = limb.faces[first] + n
         centre = limb.vertices[limb.faces[first]].mean(axis=0)
         middles = trunk.vertices[trunk.faces].mean(axis=1)
-        used = (surface.faces[: len(trunk.faces)] != trunk.faces).any(axis=1)
-        distance = np.linalg.norm(middles - centre, axis=1)
-        nearest = np.argmin(np.where(used, np.inf, distance))
+        nearest = np.argmin(np.linalg.norm(middles - centre, axis=1))
         a, c = surface.faces[nearest], b[[0, 2, 1]]
         tunnel = []
         for i in range(3):

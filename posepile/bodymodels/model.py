@@ -14,7 +14,7 @@ import numpy as np
 
 from posepile.bodymodels.rotations import matrix_to_rotvec, rotvec_to_matrix
 
-# Poses at a time: intermediate results take 2 MB per pose.
+# Poses at a time, so that intermediate results are few megabytes whatever the batch.
 _CHUNK = 32
 
 

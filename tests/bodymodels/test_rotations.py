@@ -73,6 +73,8 @@ def test_any_six_numbers_give_a_rotation(layout):
     numbers = np.random.default_rng(0).normal(size=(50, 6))
     matrix = matrix_from_6d(numbers, layout)
     np.testing.assert_allclose(np.linalg.det(matrix), 1, atol=1e-12)
+    product = matrix @ np.swapaxes(matrix, -1, -2)
+    np.testing.assert_allclose(product, np.broadcast_to(np.eye(3), (50, 3, 3)), atol=1e-12)
     back = matrix_to_6d(matrix, layout)
     # The first direction is kept, only its length changes.
     first = {'columns': slice(3), 'rows': slice(3), 'interleaved': slice(0, 6, 2)}[layout]
