@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from posepile.cli import main
+from posepile.datasets2d import Pose2DDataset
 from posepile.datasets3d import Pose3DDataset
 from posepile.errors import ArchiveError, OptionError, RawDataError
 from posepile.export import FORMATS, export
@@ -22,7 +23,14 @@ from posepile.storage.lazy import open_dataset
 from posepile.storage.verify import verify
 from posepile.tools import dataset_pickle_to_hdf5
 from posepile.util import TEST, TRAIN, VALID
-from tests.export.samples import assert_same_example, examples3d, rich_dataset
+from tests.export.samples import (
+    COCO_INFO,
+    assert_same_example,
+    examples2d,
+    examples3d,
+    loaded,
+    rich_dataset,
+)
 from tests.storage.packed_samples import JOINT_INFO, make_example, write_dataset
 
 FOLDERS = [name for name in FORMATS if name != 'hdf5']
@@ -278,6 +286,33 @@ def test_import_pickle(pickled, data_root, capsys):
     assert main(['import-pickle', str(path), '--out', str(out)]) == 1
     assert 'add --force' in capsys.readouterr().err
     assert main(['import-pickle', str(path), '--out', str(out), '--force', '--no-images']) == 0
+
+
+@pytest.mark.parametrize('kind', ['3d', '2d'])
+@pytest.mark.parametrize('way', ['archive', 'pickle'])
+def test_archives_keep_everything(tmp_path, monkeypatch, kind, way):
+    """2D joints, DensePose and body-model parameters, packed or from a pickle."""
+    monkeypatch.setenv('DATA_ROOT', str(tmp_path))
+    triples = examples3d() if kind == '3d' else examples2d()
+    if way == 'archive':
+        packed = rich_dataset(tmp_path, kind)
+    else:
+        by_split = [[ex for s, ex, _ in triples if s == split] for split in range(3)]
+        cls, info = (Pose3DDataset, JOINT_INFO) if kind == '3d' else (Pose2DDataset, COCO_INFO)
+        (tmp_path / 'old.pkl').write_bytes(pickle.dumps(cls(info, *by_split)))
+        args = ['import-pickle', str(tmp_path / 'old.pkl'), '--out', str(tmp_path / 'new')]
+        assert main([*args, '--no-images']) == 0
+        packed = open_dataset(str(tmp_path / 'new' / 'annotations.barecat'))
+    boxes = {}
+    for split, example, _ in triples:
+        boxes[(split, example.image_path, *np.float32(example.bbox))] = example
+    n_compared = 0
+    for split in range(3):
+        for actual in loaded(packed, split).values():
+            example = boxes[(split, actual.image_path, *actual.bbox)]
+            assert_same_example(actual, example)
+            n_compared += 1
+    assert n_compared == len(triples) == len(boxes)
 
 
 class Mischief:
