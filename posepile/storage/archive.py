@@ -13,6 +13,7 @@ import threading
 import barecat
 
 from posepile.errors import ArchiveError
+from posepile.storage.seal import seal_index
 
 
 class ArchiveWriter:
@@ -57,6 +58,7 @@ class ArchiveWriter:
             self._barecat.close()
             clean_index = f'{self._partial}.index'
             _rewrite_index(self._partial, clean_index)
+            seal_index(clean_index)
             shards = sorted(glob.glob(f'{glob.escape(self._partial)}-shard-*'))
             for file in [*shards, clean_index]:
                 _sync_to_disk(file)  # a power failure must not leave an index without contents
