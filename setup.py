@@ -39,6 +39,7 @@ TEST_REQUIREMENTS = [
     'msgpack-numpy',
     'pyyaml',
     'webdataset',
+    'torchdata',
 ]
 
 setup(

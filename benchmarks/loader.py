@@ -77,7 +77,7 @@ class Archived(data.Dataset):
         self.examples = examples
 
     def __getitem__(self, key):
-        return self.examples[key[1]].load()
+        return arrays_of(self.examples[key[1]].load())
 
 
 class Stored(data.Dataset):
@@ -92,7 +92,7 @@ class Stored(data.Dataset):
     def decode(self, record, jpeg):
         example = dict_to_example3d(codec.unpack(record), self.n_joints)
         example.image = decode_image(jpeg)
-        return example
+        return arrays_of(example)
 
 
 class LooseFiles(Stored):
@@ -120,7 +120,7 @@ class Lmdb(Stored):
     def __init__(self, n_joints, folder):
         super().__init__(n_joints)
         self.folder = folder
-        self._opened = None, None
+        self._env = self._reading = None
 
     def write_all(self, files):
         with lmdb.open(self.folder, map_size=1 << 36) as env, env.begin(write=True) as writing:
@@ -129,12 +129,16 @@ class Lmdb(Stored):
                 writing.put(b'%08d.jpg' % i, jpeg)
 
     def read(self, i):
-        pid, transaction = self._opened
-        if pid != os.getpid():  # must not be carried over a fork
-            env = lmdb.open(self.folder, readonly=True, lock=False, readahead=False)
-            transaction = env.begin()
-            self._opened = os.getpid(), transaction
-        return transaction.get(b'%08d.msgpack' % i), transaction.get(b'%08d.jpg' % i)
+        if self._env is None:
+            self._env = lmdb.open(self.folder, readonly=True, lock=False, readahead=False)
+            self._reading = self._env.begin()
+        return self._reading.get(b'%08d.msgpack' % i), self._reading.get(b'%08d.jpg' % i)
+
+    def close(self):
+        """To be called before a fork: workers may not open what is open here."""
+        if self._env is not None:
+            self._env.close()
+            self._env = self._reading = None
 
 
 def web_dataset(stored, pattern):
@@ -172,18 +176,25 @@ def raw_files(dataset, n):
         yield record, archive.read_file(dataset.images_path, example.image_path)
 
 
-def collate(examples):
-    """Stacked annotations and images."""
-    images = np.zeros((len(examples), SIDE, SIDE, 3), np.uint8)
-    for image, example in zip(images, examples, strict=True):
-        height, width = (min(SIDE, n) for n in example.image.shape[:2])
-        image[:height, :width] = example.image[:height, :width]
+def arrays_of(example):
+    """What a network would get; the image is cut at once, as an augmentation would do it."""
+    image = np.zeros((SIDE, SIDE, 3), np.uint8)
+    height, width = (min(SIDE, n) for n in example.image.shape[:2])
+    image[:height, :width] = example.image[:height, :width]
     return dict(
-        image=torch.from_numpy(images),
-        coords=torch.from_numpy(np.stack([ex.world_coords for ex in examples])),
-        box=torch.from_numpy(np.stack([ex.bbox for ex in examples])),
-        intrinsics=torch.from_numpy(np.stack([ex.camera.intrinsic_matrix for ex in examples])),
+        image=image,
+        coords=example.world_coords,
+        box=example.bbox,
+        intrinsics=example.camera.intrinsic_matrix,
     )
+
+
+def collate(samples):
+    """Stacked arrays."""
+    return {
+        name: torch.from_numpy(np.stack([sample[name] for sample in samples]))
+        for name in ('image', 'coords', 'box', 'intrinsics')
+    }
 
 
 def make_loader(way, n, workers):
@@ -210,6 +221,7 @@ def measure(ways, n, workers, repeats):
             for _ in loader:
                 pass
             best[name] = max(best[name], n / (clock(workers) - start))
+    ways['lmdb'].close()
     return best
 
 
