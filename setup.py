@@ -40,6 +40,7 @@ TEST_REQUIREMENTS = [
     'pyyaml',
     'webdataset',
     'torchdata',
+    'smplfitter',
 ]
 
 setup(
