@@ -99,7 +99,9 @@ def _usable_metadata(report):
         )
     metadata = read_metadata(report.annotations_path)
     try:
-        decode_skeleton(metadata)
+        skeleton = decode_skeleton(metadata)
+        if not all(0 <= i < skeleton.n_joints for e in skeleton.stick_figure_edges for i in e):
+            raise ValueError('joint_edges are not pairs of joint indices')
     except (ValueError, TypeError) as e:
         raise ArchiveError(
             report.annotations_path, f'the skeleton in its metadata.msgpack is damaged ({e})'

@@ -13,6 +13,7 @@ from posepile.storage.contents import check_contents, image_file
 from posepile.storage.findings import VerifyReport
 from posepile.storage.index_check import check_archive_file, check_index
 from posepile.storage.lazy import dataset_kind, read_metadata
+from posepile.storage.records import decode_skeleton, encode_skeleton
 from posepile.storage.stored_files import INDEX_ERRORS, reading_index
 from posepile.util import SPLIT_NAMES
 
@@ -59,14 +60,16 @@ def verify(annotations_path, images_path=None, deep=False, n_processes=1) -> Ver
         with _noting(report, 'archive'):
             report.bytes += archive.archive_size(annotations_path)
             check_index(report.annotations_path, 'annotations', report, deep)
+        with _noting(report, 'metadata'):
             metadata = read_metadata(annotations_path)
             report.kind = dataset_kind(annotations_path)
-    if metadata is None:
+    if report.kind is None:
         return report
-    has_good_metadata = False
+    skeleton, is_sound = None, False
     with _noting(report, 'metadata'):
+        skeleton = decode_skeleton({**metadata, 'joint_edges': []})
         problems = list(schema.metadata_problems(metadata))
-        has_good_metadata = not problems
+        is_sound = not problems
         for check, message in problems:
             report.add(check, 'metadata.msgpack', message)
     with _noting(report, 'archive'):
@@ -74,10 +77,10 @@ def verify(annotations_path, images_path=None, deep=False, n_processes=1) -> Ver
         _check_counts(metadata, report)
         if has_images:
             _check_images_exist(report)
-    if deep and report.kind is not None:
+    if deep and skeleton is not None:
         with _noting(report, 'archive'):
-            if not has_good_metadata:
-                metadata = {'joint_names': metadata['joint_names'], 'joint_edges': []}
+            if not is_sound:  # the names suffice to check the records
+                metadata = encode_skeleton(skeleton)
             statistics = check_contents(
                 report, metadata, has_images and images_path is not None, n_processes
             )
@@ -87,12 +90,12 @@ def verify(annotations_path, images_path=None, deep=False, n_processes=1) -> Ver
 
 @contextlib.contextmanager
 def _noting(report, check):
-    """Turn an archive's being damaged into a problem of the report."""
+    """Turn an archive's being damaged, or metadata's being odd, into a problem of the report."""
     try:
         yield
     # A size in the index may be more than there is memory for.
     except (ArchiveError, *INDEX_ERRORS, OSError, MemoryError, OverflowError) as e:
-        report.add(check, '', str(e) or repr(e))
+        report.add('archive', '', str(e) or repr(e))
     except (TypeError, ValueError, AttributeError, LookupError) as e:
         if check != 'metadata':
             raise

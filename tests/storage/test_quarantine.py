@@ -180,6 +180,12 @@ def test_nothing_good(tmp_path):
     assert not (tmp_path / 'copy').exists()
 
 
+def test_a_skeleton_that_makes_no_sense(tmp_path):
+    write_dataset(tmp_path, metadata={'joint_edges': [[0, 99]], 'train_bone_lengths': np.ones(1)})
+    with pytest.raises(ArchiveError, match='the skeleton'):
+        quarantine(check(tmp_path), tmp_path / 'copy')
+
+
 def test_an_index_that_cannot_be_read(damaged, tmp_path):
     for file in damaged[0].iterdir():
         shutil.copy(file, tmp_path)

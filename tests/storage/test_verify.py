@@ -467,3 +467,33 @@ def test_densepose(change):
     record['densepose'] = {**densepose, **change}
     problems = list(schema.record_problems(record, '2d', 17, 'x'))
     assert problems and {check for check, _ in problems} == {'densepose'}
+
+
+@pytest.mark.parametrize(
+    'metadata',
+    [
+        ['joint_names', 'joint_edges'],
+        5,
+        None,
+        {'joint_names': 5, 'joint_edges': []},
+        {'joint_names': ['a'], 'joint_edges': 'x'},
+        {'joint_names': None, 'joint_edges': None},
+        {'joint_names': ['a'] * 17, 'joint_edges': [], 'posepile': 5},
+        {'joint_names': ['a'], 'joint_edges': [], 'train_bone_lengths': 'x', 'posepile': {}},
+        {'joint_names': ['a', 'b'], 'joint_edges': [[0, 1]], 'train_bone_lengths': {}},
+        {'joint_names': ['a'], 'joint_edges': [], 'posepile': {'examples': 5, 'kind': '3d'}},
+    ],
+)
+def test_odd_metadata(product, metadata):
+    product.annotations['metadata.msgpack'] = codec.pack(metadata)
+    product.write()
+    for deep in (False, True):
+        assert {'metadata', 'archive'} & set(product.check(deep).problems)
+
+
+def test_records_are_checked_although_bones_are_odd(product):
+    edit(product.annotations, 'metadata.msgpack', lambda m: {**m, 'joint_edges': [[0, 99]]})
+    edit(product.annotations, KEY, _with(['bbox'], np.zeros(4)))
+    product.write()
+    report = product.check()
+    assert set(report.problems) == {'metadata', 'box'}
