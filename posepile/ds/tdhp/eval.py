@@ -1,6 +1,6 @@
 """The benchmark of MPI-INF-3DHP: errors of 3D poses in the valid frames of TS1 to TS6.
 
-$ python -m posepile.ds.tdhp.eval --predictions predictions.npz --universal-skeleton
+$ posepile eval tdhp --predictions predictions.npz --universal-skeleton
 
 The file, npz or HDF5, has two arrays: ``image_path`` (N), paths of images such as
 ``3dhp/TS3/imageSequence/img_000012.jpg``, in any order, and ``coords3d_pred_world`` (N, 17, 3) in
@@ -11,16 +11,12 @@ each sequence and activity, and a row of 38 metrics. The official protocol takes
 skeleton.
 """
 
-import argparse
-import json
 import os.path as osp
 import sys
-from dataclasses import dataclass, field
 
 import numpy as np
 
-from posepile.arguments import whole_number
-from posepile.ds.tdhp.benchmark import ACTIVITIES, JOINT_GROUPS, SCENES, read_ground_truth
+from posepile.ds.tdhp.benchmark import ACTIVITIES, JOINT_GROUPS, ROOT, SCENES, read_ground_truth
 from posepile.ds.tdhp.predictions import match_predictions
 from posepile.ds.tdhp.protocols import (
     METRIC_NAMES,
@@ -32,49 +28,20 @@ from posepile.ds.tdhp.protocols import (
     overall_row,
     protocol_row,
 )
-from posepile.errors import OptionError
-from posepile.metrics.report import Table
+from posepile.metrics.command import evaluation_parser, write_report
+from posepile.metrics.curves import joined_curves, pck_curves
+from posepile.metrics.predictions import paths_of_seeds
+from posepile.metrics.report import Report
+from posepile.metrics.table import Table
 from posepile.paths import check_data_root
 from posepile.program import run_program
 
 ALL = 'All'
 
 
-@dataclass
-class Evaluation:
-    """Results and the forms in which they are printed.
-
-    Attributes:
-        title: what was evaluated.
-        tables: name -> :class:`posepile.metrics.report.Table`.
-        info: number of poses, and options.
-    """
-
-    title: str
-    tables: dict
-    info: dict = field(default_factory=dict)
-
-    def to_text(self):
-        return self._joined('to_text')
-
-    def to_markdown(self):
-        return self._joined('to_markdown')
-
-    def to_latex(self):
-        return self._joined('to_latex')
-
-    def to_json(self):
-        """One JSON object: title, info, and each table as {row: {column: value}}."""
-        tables = {name: table.to_dict() for name, table in self.tables.items()}
-        return json.dumps({'title': self.title, **tables, 'info': self.info}, indent=2)
-
-    def _joined(self, form):
-        return '\n\n'.join(getattr(table, form)() for table in self.tables.values())
-
-
 def evaluate(
     raw_folder, predictions, *, universal=False, procrustes=False, root_last=False, n_seeds=1
-) -> Evaluation:
+) -> Report:
     """Compare predictions with the ground truth.
 
     Args:
@@ -93,11 +60,12 @@ def evaluate(
         BadFileError: a prediction file cannot be used; see ``match_predictions``.
     """
     truth = read_ground_truth(raw_folder, universal)
-    rows = []
-    for path in _paths_of_seeds(predictions, n_seeds):
+    rows, curves = [], []
+    for path in paths_of_seeds(predictions, n_seeds):
         pred = match_predictions(path, truth.frames, root_last)
         distances = joint_distances(pred, truth.poses, procrustes)
         rows.append(protocol_row(distances, truth.activities, truth.scenes))
+        curves.append((pck_curves(pred, truth.poses, ROOT), 1))
     if n_seeds > 1:
         named = {'Mean': np.mean(rows, axis=0), 'Std': np.std(rows, axis=0)}
         tables = {'protocol': Table(PROTOCOL_COLUMNS, named)}
@@ -109,7 +77,7 @@ def evaluate(
         procrustes=procrustes,
         seeds=n_seeds,
     )
-    return Evaluation('MPI-INF-3DHP', tables, info)
+    return Report(title='MPI-INF-3DHP', info=info, tables=tables, curves=joined_curves(curves))
 
 
 def _tables(row, distances, pred, truth):
@@ -127,21 +95,10 @@ def _tables(row, distances, pred, truth):
     }
 
 
-def _paths_of_seeds(path, n_seeds):
-    if n_seeds == 1:
-        return [path]
-    if 'seed1' not in path:
-        raise OptionError(f'--seeds {n_seeds}: the path {path} has no part seed1 to replace.')
-    return [path.replace('seed1', f'seed{i}') for i in range(1, n_seeds + 1)]
-
-
 def main(args=None) -> int:
     """Command line; see the module's text. Returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog='python -m posepile.ds.tdhp.eval', description=__doc__.splitlines()[0]
-    )
+    parser = evaluation_parser('tdhp', __doc__)
     add = parser.add_argument
-    add('--predictions', '--pred-path', required=True, help='npz or HDF5 file')
     add('--data-dir', help='raw dataset (default: $DATA_ROOT/3dhp)')
     add('--universal-skeleton', action='store_true', help='height-normalised truth (official)')
     add('--procrustes', action='store_true', help='align each pose in the tables of PCK')
@@ -151,20 +108,11 @@ def main(args=None) -> int:
         action='store_true',
         help='without effect: the annotations of TS6 are corrected in the release',
     )
-    add(
-        '--seeds',
-        type=whole_number(1, 10_000),
-        default=1,
-        help='mean and deviation over files with seed1, seed2, ... in place of seed1',
-    )
-    form = parser.add_mutually_exclusive_group()
-    for name in ('json', 'markdown', 'latex'):
-        form.add_argument(f'--{name}', dest='form', action='store_const', const=name)
     return run_program(_run, parser.parse_args(args))
 
 
 def _run(options):
-    evaluation = evaluate(
+    report = evaluate(
         options.data_dir or osp.join(check_data_root(to_write=False), '3dhp'),
         options.predictions,
         universal=options.universal_skeleton,
@@ -172,7 +120,7 @@ def _run(options):
         root_last=options.root_last,
         n_seeds=options.seeds,
     )
-    print(getattr(evaluation, f'to_{options.form or "text"}')())
+    write_report(report, options)
 
 
 if __name__ == '__main__':

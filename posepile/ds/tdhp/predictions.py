@@ -2,19 +2,17 @@
 
 import numpy as np
 
-from posepile.ds.h36m.predictions import read_predictions
 from posepile.ds.tdhp.benchmark import parse_image_path
 from posepile.ds.tdhp.skeleton import JOINT_INFO, TEST_JOINTS
 from posepile.errors import BadFileError
-
-_MOST_NAMED = 5
+from posepile.metrics.predictions import read_predictions, rows_of
 
 
 def match_predictions(path, frames, root_last=False) -> np.ndarray:
     """Predicted poses of the given frames, in their order.
 
     Args:
-        path: npz or HDF5 file, see :func:`posepile.ds.h36m.predictions.read_predictions`; its rows
+        path: npz or HDF5 file, see :func:`posepile.metrics.predictions.read_predictions`; its rows
             may be in any order.
         frames: the :class:`~posepile.ds.tdhp.benchmark.Frame` of each wanted pose.
         root_last: whether joints are in the order of the product ``tdhp``, which ends with the
@@ -31,25 +29,14 @@ def match_predictions(path, frames, root_last=False) -> np.ndarray:
     if poses.shape[1] != len(TEST_JOINTS):
         problem = f'has {poses.shape[1]} joints; {len(TEST_JOINTS)} were expected'
         raise BadFileError(path, problem, 'Convert them.')
-    rows, problems = {}, {'missing': [], 'of other images': [], 'repeated': []}
-    wanted = set(frames)
-    for row, image_path in enumerate(image_paths):
-        frame = parse_image_path(image_path)
-        if frame not in wanted:
-            problems['of other images'].append(image_path)
-        elif frame in rows:
-            problems['repeated'].append(image_path)
-        else:
-            rows[frame] = row
-    problems['missing'] = [frame.image_path for frame in frames if frame not in rows]
-    if any(problems.values()):
-        text = ', '.join(f'{len(p)} {kind} ({_some(p)})' for kind, p in problems.items() if p)
-        raise BadFileError(
-            path,
-            f'does not fit the {len(frames)} poses that are evaluated: {text}',
-            'Predict every valid frame of the test sequences once.',
-        )
-    matched = poses[[rows[frame] for frame in frames]]
+    rows = rows_of(
+        path,
+        frames,
+        [parse_image_path(image_path) or image_path for image_path in image_paths],
+        name=lambda item: getattr(item, 'image_path', item),
+        remedy='Predict every valid frame of the test sequences once.',
+    )
+    matched = poses[rows]
     is_bad = ~np.isfinite(matched).all(axis=(1, 2))
     if is_bad.any():
         first = frames[int(np.argmax(is_bad))].image_path
@@ -57,8 +44,3 @@ def match_predictions(path, frames, root_last=False) -> np.ndarray:
         raise BadFileError(path, problem, 'Predict all joints of every image.')
     names = JOINT_INFO.names if root_last else TEST_JOINTS
     return matched[:, [names.index(name) for name in TEST_JOINTS]]
-
-
-def _some(paths):
-    rest = len(paths) - _MOST_NAMED
-    return ', '.join(paths[:_MOST_NAMED]) + (f' and {rest} more' if rest > 0 else '')

@@ -10,10 +10,17 @@ import numpy as np
 
 from posepile.ds.tdhp.benchmark import ACTIVITIES, JOINT_GROUPS, N_COUNTED, ROOT, SCENES
 from posepile.metrics.alignment import root_relative, similarity_aligned
-from posepile.metrics.errors import exact_auc, mpjpe, pck, worst_joint_error
+from posepile.metrics.errors import joint_errors, mpjpe, worst_joint_error
+from posepile.metrics.rates import (
+    AUC_THRESHOLDS,
+    auc_scores,
+    correct,
+    exact_auc,
+    exact_auc_scores,
+    pck,
+)
 
-_THRESHOLD = 150.0
-_N_STEPS = 30
+_THRESHOLD = 150
 
 OVERALL = ('PCK', 'AUC', 'MPJPE')
 PROTOCOL_COLUMNS = (*ACTIVITIES, *SCENES, *OVERALL)
@@ -40,9 +47,7 @@ METRIC_NAMES = (
 def joint_distances(pred, true, procrustes=False) -> np.ndarray:
     """(N, 17) mm relative to the pelvis, on request after aligning scale, rotation, position."""
     pred, true = root_relative(pred, ROOT), root_relative(true, ROOT)
-    if procrustes:
-        pred = similarity_aligned(pred, true)
-    return np.linalg.norm(pred - true, axis=-1)
+    return joint_errors(similarity_aligned(pred, true) if procrustes else pred, true)
 
 
 def protocol_row(distances, activities, scenes) -> list[float]:
@@ -72,13 +77,12 @@ def group_row(distances) -> list[float]:
 
 def pck_of(distances) -> float:
     """Percentage below 150 mm."""
-    return 100 * _mean(distances < _THRESHOLD)
+    return 100 * _mean(correct(distances, _THRESHOLD, inclusive=False))
 
 
 def auc_of(distances) -> float:
     """Mean of the PCK over 0, 5, ..., 150 mm, in percent."""
-    n_exceeded = np.floor(_N_STEPS * distances / _THRESHOLD + 1)
-    return 100 * _mean(np.maximum(0, 1 - n_exceeded / (_N_STEPS + 1)))
+    return 100 * _mean(auc_scores(distances, AUC_THRESHOLDS, inclusive=False))
 
 
 def metric_row(pred, true, is_outdoor) -> list[float]:
@@ -99,8 +103,8 @@ def _metric_groups(pred, true):
     errors = [mpjpe(p, t), mpjpe(similarity_aligned(p, t), t), mpjpe(pred, true)]
     near = [pck(p, t, limit, inclusive=False) for limit in _NEAR]
     near += [exact_auc(p, t, limit) for limit in _NEAR]
-    worst_rates = [worst < limit for limit in _WORST]
-    worst_rates += [np.maximum(0, 1 - worst / limit) for limit in _WORST]
+    worst_rates = [correct(worst, limit, inclusive=False) for limit in _WORST]
+    worst_rates += [exact_auc_scores(worst, limit) for limit in _WORST]
     absolute = [pck(pred, true, limit, inclusive=False) for limit in _ABSOLUTE]
     absolute += [exact_auc(pred, true, limit) for limit in _ABSOLUTE]
     yield [_mean(e) for e in errors]

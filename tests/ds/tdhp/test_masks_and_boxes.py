@@ -119,7 +119,7 @@ def test_colours_of_a_known_pixel():
     lab = cv2.cvtColor(adjust(image), cv2.COLOR_RGB2LAB)[0, 0].astype(float)
     np.testing.assert_allclose(lab, expected_lab, atol=2)
     red, green, blue = adjust(image)[0, 0].astype(int)
-    assert red > green + 20 and blue > green + 20
+    assert red > green + 10 and blue > green + 10
 
 
 def test_adjusted_frames_are_the_same_frames(mask_video):
