@@ -10,7 +10,7 @@ mask and the weights are those of the alignment, too. Vertices of a mesh are joi
 import math
 
 from posepile.metrics.alignment import root_relative, scale_aligned
-from posepile.util.arrays import as_float64, map_blocks
+from posepile.util.arrays import as_float64, map_blocks, where_else_0
 from posepile.util.procrustes import fit_similarity, fitted_distances
 
 
@@ -26,7 +26,7 @@ def mean_over_joints(values, weights=None):
     """Mean (...) of (..., J) values, leaving out those that are NaN."""
     xp, values, weights = as_float64(values, weights)
     counts = ~xp.isnan(values)
-    weights = xp.where(counts, 1.0 if weights is None else weights, 0.0)
+    weights = where_else_0(counts, weights)
     # A product with 0 would not do: infinity times 0 is NaN.
     total = xp.where(weights > 0, weights * xp.where(counts, values, 0.0), 0.0).sum(-1)
     weight = weights.sum(-1)

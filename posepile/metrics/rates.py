@@ -16,7 +16,7 @@ import math
 import numpy as np
 
 from posepile.metrics.errors import joint_errors, map_poses, mean_over_joints, worst_joint_error
-from posepile.util.arrays import as_float64
+from posepile.util.arrays import as_float64, where_else_0
 
 #: Thresholds in mm of the area under the PCK curve of MPI-INF-3DHP: 0, 5, ..., 150.
 AUC_THRESHOLDS = np.linspace(0, 150, 31)
@@ -83,7 +83,7 @@ def correct(distances, threshold, *, inclusive=True):
     """1 where a distance is within the threshold, 0 where not, NaN where there is none."""
     xp, distances = as_float64(distances)
     near = (distances <= threshold) if inclusive else (distances < threshold)
-    return xp.where(xp.isnan(distances), math.nan, xp.where(near, 1.0, 0.0))
+    return xp.where(xp.isnan(distances), math.nan, where_else_0(near))
 
 
 def auc_scores(distances, thresholds, inclusive=True, trapezoid=False):
@@ -126,7 +126,7 @@ def pck_curve(distances, thresholds, *, inclusive=True):
     known = distances[~xp.isnan(distances)]
     ordered = xp.sort(known) if xp is np else xp.sort(known).values
     n_within = xp.searchsorted(ordered, thresholds, side='right' if inclusive else 'left')
-    return n_within / (float(len(known)) or math.nan)
+    return as_float64(n_within)[1] / (float(len(known)) or math.nan)
 
 
 def _mean_score(score, pred, true, mask, weights):

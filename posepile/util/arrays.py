@@ -41,6 +41,12 @@ def as_float64(*arrays):
     )
 
 
+def where_else_0(condition, values=None):
+    """The values, or 1 for None, where the condition holds, and 0 elsewhere; float64."""
+    xp, as_numbers = as_float64(condition)
+    return as_numbers if values is None else xp.where(condition, values, 0.0)
+
+
 def map_blocks(function, arrays):
     """Call a function for one block of the batch after the other, and join what it returns.
 

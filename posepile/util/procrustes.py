@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from posepile.util.arrays import as_float64, batch_last, map_blocks, namespace
+from posepile.util.arrays import as_float64, batch_last, map_blocks, namespace, where_else_0
 from posepile.util.proper_svd import proper_svd, proper_svd_3x3
 
 logger = logging.getLogger(__name__)
@@ -107,9 +107,9 @@ def _of_blocks(function, source, target, mask, weights):
 
     It gets points (J, D, B) and weights (J, B) or None, and returns arrays (B, ...).
     """
-    xp, source, target, mask, weights = as_float64(source, target, mask, weights)
+    _, source, target, mask, weights = as_float64(source, target, mask, weights)
     if mask is not None:
-        weights = xp.where(mask != 0, 1.0 if weights is None else weights, 0.0)
+        weights = where_else_0(mask != 0, weights)
 
     def with_batch_last(*arrays):
         return function(*(None if a is None else batch_last(a) for a in arrays))
@@ -126,7 +126,7 @@ def _fit(source, target, weights, scaling=True, reflection=False, unflipped_scal
     used = (xp.isfinite(source) & xp.isfinite(target)).all(1)
     if not used.all():
         source, target = (xp.where(used[:, np.newaxis], x, 0.0) for x in (source, target))
-    weights = xp.where(used, 1.0 if weights is None else weights, 0.0)
+    weights = where_else_0(used, weights)
     total = weights.sum(0)
     found = total > 0
     weights = (weights / xp.where(found, total, 1.0))[:, np.newaxis]

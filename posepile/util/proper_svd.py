@@ -25,7 +25,7 @@ def proper_svd(a):
     factors = [xp.moveaxis(u, 0, -1), xp.moveaxis(vt.swapaxes(-1, -2), 0, -1)]
     s = xp.moveaxis(s, 0, -1)
     for i, determinant in enumerate((xp.linalg.det(u), xp.linalg.det(vt))):
-        sign = xp.where(determinant < 0, -1.0, 1.0)
+        sign = xp.copysign(xp.ones_like(determinant), determinant)
         factors[i] = xp.concatenate([factors[i][:, :-1], factors[i][:, -1:] * sign], axis=1)
         s = xp.concatenate([s[:-1], s[-1:] * sign], axis=0)
     return factors[0], s, factors[1]

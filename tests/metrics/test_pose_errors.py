@@ -197,3 +197,106 @@ def test_leading_axes_are_free():
         nested = f(pred.reshape(2, 3, 17, 3), true.reshape(2, 3, 17, 3))
         np.testing.assert_allclose(nested, flat.reshape(2, 3))
         np.testing.assert_allclose(f(pred[0], true[0]), flat[0])
+
+
+@settings(max_examples=30, deadline=None)
+@given(seeds)
+def test_weights_count_like_repetitions_and_zero_like_absence(seed):
+    rng, true = random_poses(seed)
+    pred = true + rng.normal(0, 60, true.shape)
+    repeats = rng.integers(0, 4, 17)
+    repeats[:4] = 1, 2, 3, 1
+    i = np.repeat(np.arange(17), repeats)
+    pred[:, repeats == 0] += 1e4
+    for f in (
+        errors.mpjpe,
+        errors.pa_mpjpe,
+        lambda p, t, **kw: errors.pa_mpjpe(p, t, scaling=False, **kw),
+        lambda p, t, **kw: errors.n_mpjpe(p, t, 0, **kw),
+        lambda p, t, **kw: errors.root_relative_mpjpe(p, t, 0, **kw),
+        rates.pck,
+    ):
+        np.testing.assert_allclose(f(pred, true, weights=repeats), f(pred[:, i], true[:, i]))
+
+
+@settings(max_examples=30, deadline=None)
+@given(seeds, st.floats(0.2, 5))
+def test_n_mpjpe_does_not_see_scale_and_place(seed, scale):
+    rng, true = random_poses(seed)
+    pred = true + rng.normal(0, 60, true.shape)
+    expected = errors.n_mpjpe(pred, true, 16)
+    moved = scale * pred + rng.normal(0, 1000, 3)
+    np.testing.assert_allclose(errors.n_mpjpe(moved, true, 16), expected)
+    np.testing.assert_allclose(errors.n_mpjpe(true * scale, true, 16), 0, atol=1e-9)
+    relative = [root_relative(x, 16) for x in (pred, true)]
+    for factor in 0.99, 1.01:  # in squares, no other scale is better
+        best = np.sum((scale_aligned(*relative) - relative[1]) ** 2, axis=(1, 2))
+        other = np.sum((factor * scale_aligned(*relative) - relative[1]) ** 2, axis=(1, 2))
+        assert np.all(best <= other)
+
+
+def test_n_mpjpe_worked_example():
+    """Root at 0, prediction (2, 0, 0), (0, 4, 0) of (3, 0, 0), (0, 3, 0): the scale is 18 / 20."""
+    pred = np.array([[0, 0, 0], [2, 0, 0], [0, 4, 0]])
+    true = np.array([[0, 0, 0], [3, 0, 0], [0, 3, 0]])
+    assert errors.n_mpjpe(pred + 7, true, 0) == pytest.approx((0 + 1.2 + 0.6) / 3, abs=1e-12)
+
+
+def test_pa_mpjpe_worked_example():
+    """A square of side 2 whose corner is 1 too far, along the diagonal of the plane.
+
+    Centred: pred (-1-a, -1-a), (1-a, -1-a), (-1-a, 1-a), (1+3a, 1+3a) with a = 1/4 for a corner
+    moved by (1, 1). By symmetry nothing is turned; the scale is sum(p t) / sum(p p).
+    """
+    true = np.array([[-1, -1, 0], [1, -1, 0], [-1, 1, 0], [1, 1, 0]], float)
+    pred = true.copy()
+    pred[3] = 2, 2, 0
+    p = pred - [0.25, 0.25, 0]
+    scale = (2.5 + 2 + 2 + 3.5) / (2 * 1.25**2 + 2 * (0.75**2 + 1.25**2) + 2 * 1.75**2)
+    expected = np.mean(np.sqrt(np.sum((scale * p - true) ** 2, axis=1)))
+    assert errors.pa_mpjpe(pred, true) == pytest.approx(expected, abs=1e-12)
+    expected = np.mean(np.sqrt(np.sum((p - true) ** 2, axis=1)))
+    assert errors.pa_mpjpe(pred, true, scaling=False) == pytest.approx(expected, abs=1e-12)
+
+
+def test_root_may_be_the_middle_of_several_joints():
+    _, true = random_poses(1)
+    hips = root_relative(true, [3, 5])
+    np.testing.assert_allclose(hips[:, 3], -hips[:, 5])
+    np.testing.assert_allclose(errors.root_relative_mpjpe(true + 5, true, (3, 5)), 0, atol=1e-9)
+
+
+def test_vertices_follow_the_joints():
+    rng, true = random_poses(2)
+    vertices = rng.normal(0, 400, (6, 50, 3))
+    rotation = Rotation.random(rng=rng).as_matrix()
+    moved = [2 * x @ rotation + [0, 0, 3000] for x in (vertices, true)]
+    moved[0][:, 0] += [0, 0, 100]  # scaled down to 50
+    errors_of_vertices = errors.pa_vertex_error(moved[0], vertices, moved[1], true)
+    np.testing.assert_allclose(errors_of_vertices, 1)
+    others = np.arange(50) > 0
+    np.testing.assert_allclose(
+        errors.pa_vertex_error(moved[0], vertices, moved[1], true, vertex_mask=others), 0, atol=1e-9
+    )
+
+
+def test_infinite_joints_are_infinitely_wrong_after_alignment():
+    _, true = random_poses(4)
+    pred = true.copy()
+    pred[0, 3, 1] = np.inf
+    found = errors.pa_mpjpe(pred, true)
+    assert np.isinf(found[0]) and np.allclose(found[1:], 0, atol=1e-9)
+
+
+def test_many_poses_are_what_each_is_alone():
+    """More than fit into one block, with axes that are broadcast."""
+    rng = np.random.default_rng(0)
+    pred = rng.normal(0, 300, (3, 3000, 5, 3))
+    true = rng.normal(0, 300, (3000, 5, 3))
+    mask = np.array([True, True, True, True, False])
+    for f in errors.mpjpe, errors.pa_mpjpe, rates.pck, rates.auc:
+        many = f(pred, true, mask=mask)
+        assert many.shape == (3, 3000)
+        for i, j in (0, 0), (1, 1095), (1, 1096), (2, 2999):
+            assert many[i, j] == pytest.approx(f(pred[i, j, :4], true[j, :4]))
+    assert errors.pa_mpjpe(pred[:, :0], true[:0]).shape == (3, 0)
