@@ -13,6 +13,7 @@ import threading
 import barecat
 
 from posepile.errors import ArchiveError
+from posepile.storage.index_schema import foreign_objects
 from posepile.storage.seal import seal_index
 
 
@@ -106,6 +107,9 @@ def archive_size(path) -> int:
 
 _local = threading.local()
 
+#: What reading from a damaged, or a malicious, index may raise.
+_READ_ERRORS = (ValueError, sqlite3.Error, OSError, IndexError, OverflowError, MemoryError)
+
 
 def open_reader(path) -> barecat.Barecat:
     """A read-only handle of the archive, one per process and thread, reused by later calls.
@@ -125,6 +129,8 @@ def open_reader(path) -> barecat.Barecat:
         known_signature, reader = _local.readers.get(path, (None, None))
         if signature != known_signature:
             reader = barecat.Barecat(path, readonly=True)
+            for problem in foreign_objects(reader.index.conn):
+                raise ArchiveError(path, problem, 'Do not use it: it may run code of its maker.')
             reader.index.fetch_one('SELECT 1 FROM files LIMIT 1')
             _ = reader.sharder.shard_files
             _local.readers[path] = (signature, reader)
@@ -177,7 +183,7 @@ def read_file(path, key: str) -> bytes:
     """
     try:
         return open_reader(path)[key]
-    except (ValueError, sqlite3.Error, OSError, IndexError) as e:
+    except _READ_ERRORS as e:
         raise _damaged_contents(path, key, e) from e
 
 
@@ -198,7 +204,7 @@ def read_row(path, row: int) -> tuple[str, bytes]:
             raise KeyError(key)
         key = found[0]
         return key, reader.sharder.read_from_address(*found[1:])
-    except (ValueError, sqlite3.Error, OSError, IndexError) as e:
+    except _READ_ERRORS as e:
         raise _damaged_contents(path, key, e) from e
 
 

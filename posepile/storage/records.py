@@ -22,6 +22,8 @@ from posepile.joint_info import JointInfo
 from posepile.util import SPLIT_NAMES
 from posepile.util.misc import cast_if_precise_enough
 
+_MOST_BYTES_OF_MASK = 1 << 28
+
 #: What decoding a damaged record may raise.
 RECORD_ERRORS = (LookupError, ValueError, TypeError, AttributeError, zlib.error, cv2.error)
 
@@ -244,7 +246,15 @@ def _encode_mask(rle):
 def _decode_mask(rle):
     if rle is None:
         return None
-    return rlemasklib.decompress(rle, only_gzip=True)
+    height, width = (int(n) for n in rle['size'])
+    if 'zcounts' not in rle:
+        return dict(rle)
+    # No run of a mask takes more than seven characters, and there are no more runs than pixels.
+    limit = min(7 * (height * width + 1), _MOST_BYTES_OF_MASK)
+    counts = zlib.decompressobj().decompress(rle['zcounts'], limit + 1)
+    if len(counts) > limit:
+        raise ValueError(f'the mask has more runs than its {width} x {height} px')
+    return dict(size=rle['size'], counts=counts)
 
 
 def _encode_parameters(parameters):

@@ -1,9 +1,11 @@
 """Archives appear whole or not at all, and their bytes depend on the content only."""
 
+import contextlib
 import hashlib
 import os
 import resource
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -278,3 +280,33 @@ def test_truncated_index(tmp_path):
     os.truncate(path, os.path.getsize(path) // 2)
     with pytest.raises(ArchiveError):
         read_all(path)
+
+
+def test_index_that_holds_programs_is_refused_at_once(tmp_path):
+    """A view in the place of a table could make any query slow, or lie."""
+    path = write_archive(tmp_path)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute('CREATE TRIGGER mine AFTER INSERT ON files BEGIN SELECT 1; END')
+        db.commit()
+    with pytest.raises(ArchiveError, match='trigger mine.*Do not use it'):
+        archive.read_file(path, 'a')
+
+
+@pytest.mark.parametrize('size', [2**62, -5])
+def test_hostile_sizes_are_damage(tmp_path, size):
+    path = write_archive(tmp_path)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE config SET value_int = 0 WHERE key = 'use_triggers'")
+        db.execute('UPDATE files SET size = ?', (size,))
+        db.commit()
+    with pytest.raises(ArchiveError, match='damaged'):
+        archive.read_file(path, 'a')
+    with pytest.raises(ArchiveError, match='damaged'):
+        archive.read_row(path, 1)
+
+
+def write_archive(folder):
+    path = str(folder / 'small.barecat')
+    with archive.ArchiveWriter(path) as writer:
+        writer.add('a', b'content')
+    return path

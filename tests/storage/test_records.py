@@ -1,5 +1,7 @@
 """Examples to records and back."""
 
+import zlib
+
 import numpy as np
 import pytest
 import rlemasklib
@@ -117,7 +119,7 @@ def test_2d_round_trip(seed, missing, has_extras):
         densepose=(
             rng.uniform(0, 500, (7, 2)).astype(np.float32),
             rng.integers(0, 13000, 7),
-            rng.uniform(size=(7, 3)).astype(np.float32),
+            rng.dirichlet(np.ones(3), 7).astype(np.float32),
         ),
     )
     box = np.float32([1.25, 2.5, 30.75, 40])
@@ -217,3 +219,9 @@ def test_layout_of_other_programs_is_read():
     assert loaded.world_coords.shape == (N_JOINTS, 3) and loaded.world_coords.dtype == np.float32
     np.testing.assert_array_equal(np.flatnonzero(np.isfinite(loaded.world_coords[:, 0])), [0, 5])
     np.testing.assert_array_equal(loaded.camera.world_up, [0, 0, 1])
+
+
+def test_mask_that_swells_is_refused():
+    bomb = dict(size=[8, 9], zcounts=zlib.compress(b'1' * 10_000_000))
+    with pytest.raises(ValueError, match='more runs than its 9 x 8 px'):
+        records._decode_mask(bomb)
