@@ -78,3 +78,26 @@ def test_values_of_a_table_are_exact():
     assert TABLE.to_dict()['PA'] == {'a_b': None, 'Long name': -0.04}
     with pytest.raises(ValueError, match='3 values for 2 columns'):
         Table(['a', 'b'], {'x': [1, 2, 3]})
+
+
+def test_report_of_values_and_tables():
+    report = Report({'MPJPE': 12.345}, 'T', decimals=1, tables={'by_split': TABLE})
+    assert report.to_text() == 'MPJPE  12.3\n\n' + TABLE.to_text()
+    assert report.to_markdown().endswith('| MPJPE | 12.3 |\n\n' + TABLE.to_markdown())
+    assert report.to_latex().count('\\toprule') == 2
+    record = json.loads(report.to_json())
+    assert list(record) == ['title', 'metrics', 'by_split', 'info']
+    assert record['by_split'] == TABLE.to_dict()
+
+
+def test_report_of_tables_only():
+    report = Report(title='T', tables={'metrics': TABLE}, curves={'PCK': ([0, 5], [0, 0.5])})
+    assert report.to_text() == TABLE.to_text() and report.to_latex() == TABLE.to_latex()
+    record = json.loads(report.to_json())
+    assert record['metrics'] == TABLE.to_dict()
+    assert record['curves'] == {'PCK': {'thresholds': [0, 5], 'fractions': [0, 0.5]}}
+
+
+def test_what_json_does_not_have_is_null():
+    record = json.loads(Report({'a': float('inf')}, tables={'t': TABLE}).to_json())
+    assert record['metrics'] == {'a': None} and record['t']['PA']['a_b'] is None
