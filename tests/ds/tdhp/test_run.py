@@ -15,6 +15,7 @@ pytestmark = pytest.mark.xdist_group('tdhp')
 @pytest.mark.slow
 def test_both_products(simulated_root, monkeypatch):
     monkeypatch.setenv('DATA_ROOT', str(simulated_root('tdhp')))
+    monkeypatch.setenv('POSEPILE_TASKS', '2')
     for name in ('tdhp', 'tdhp_full'):
         result = subprocess.run(
             [sys.executable, '-m', 'posepile.cli', 'run', name, '--jobs', '2'],
