@@ -156,3 +156,12 @@ def test_backgrounds_replace_what_is_not_the_person(image, mask, tmp_path):
         Backgrounds.from_list(tmp_path / 'list.txt')
     with pytest.raises(RawDataError, match='no such list'):
         Backgrounds.from_list(tmp_path / 'other.txt')
+
+
+def test_mirrored_occluders_are_cut_out_along_their_own_outline(image, mask):
+    cutout, alpha = np.zeros((20, 30, 3), np.uint8), np.zeros((20, 30), np.float32)
+    cutout[:, :15], cutout[:, 15:] = (250, 10, 200), (0, 255, 0)
+    alpha[:, :13] = 1  # never the green half
+    for seed in range(12):
+        result = Occluders([(cutout, alpha)], 1, 1)(image, mask, np.random.default_rng(seed))
+        assert not np.any(result[..., 1] > 230)
