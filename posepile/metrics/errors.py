@@ -76,7 +76,13 @@ def pa_vertex_error(pred, true, pred_joints, true_joints, mask=None, *, vertex_m
         mask: (..., J) bool, the joints to fit to.
         vertex_mask: (..., V) bool, the vertices that count.
     """
-    return mpjpe(fit_similarity(pred_joints, true_joints, mask).apply(pred), true, vertex_mask)
+
+    def error(pred, true, pred_joints, true_joints, mask, vertex_mask):
+        aligned = fit_similarity(pred_joints, true_joints, mask).apply(pred)
+        return [mean_over_joints(joint_errors(aligned, true, vertex_mask))]
+
+    points = as_float64(pred, true, pred_joints, true_joints, mask, vertex_mask)[1:]
+    return map_blocks(error, list(zip(points, (2, 2, 2, 2, 1, 1), strict=True)))[0]
 
 
 def worst_joint_error(pred, true, mask=None):

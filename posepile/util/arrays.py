@@ -9,8 +9,9 @@ import sys
 
 import numpy as np
 
-# Items of a batch that are worked on at a time.
-_BLOCK = 4096
+# Numbers of an array that are worked on at a time, and the least number of items.
+_BLOCK_NUMBERS = 1 << 18
+_LEAST_BLOCK = 64
 _KEPT_BYTES = 24 << 20
 
 
@@ -72,8 +73,10 @@ def map_blocks(function, arrays):
             own = array.shape[array.ndim - n_own :]
             return xp.broadcast_to(array, (*batch, *own)).reshape((size, *own))
 
-    on_cpu = xp is np or given[0][0].device.type == 'cpu'
-    block = _BLOCK if on_cpu else max(size, 1)
+    numbers_of_item = max(math.prod(array.shape[n:]) for array, n in given)
+    block = max(_BLOCK_NUMBERS // max(numbers_of_item, 1), _LEAST_BLOCK)
+    if not (xp is np or given[0][0].device.type == 'cpu'):
+        block = max(size, 1)
     if size > block:
         # Having freed this much once, the C library keeps memory from one block for the next,
         # instead of having every page of it mapped and zeroed again.

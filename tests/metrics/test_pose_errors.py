@@ -291,12 +291,23 @@ def test_infinite_joints_are_infinitely_wrong_after_alignment():
 def test_many_poses_are_what_each_is_alone():
     """More than fit into one block, with axes that are broadcast."""
     rng = np.random.default_rng(0)
-    pred = rng.normal(0, 300, (3, 3000, 5, 3))
-    true = rng.normal(0, 300, (3000, 5, 3))
+    pred = rng.normal(0, 300, (3, 8000, 5, 3))
+    true = rng.normal(0, 300, (8000, 5, 3))
     mask = np.array([True, True, True, True, False])
     for f in errors.mpjpe, errors.pa_mpjpe, rates.pck, rates.auc:
         many = f(pred, true, mask=mask)
-        assert many.shape == (3, 3000)
-        for i, j in (0, 0), (1, 1095), (1, 1096), (2, 2999):
+        assert many.shape == (3, 8000)
+        for i, j in (0, 0), (2, 1475), (2, 1476), (2, 7999):
             assert many[i, j] == pytest.approx(f(pred[i, j, :4], true[j, :4]))
     assert errors.pa_mpjpe(pred[:, :0], true[:0]).shape == (3, 0)
+
+
+def test_many_meshes_are_what_each_is_alone():
+    rng = np.random.default_rng(1)
+    pred, true = rng.normal(0, 300, (2, 150, 5000, 3))
+    joints = rng.normal(0, 300, (2, 150, 9, 3))
+    many = errors.pa_vertex_error(pred, true, *joints)
+    np.testing.assert_allclose(errors.mpjpe(pred, true)[149], errors.mpjpe(pred[149], true[149]))
+    for i in 0, 63, 64, 149:
+        expected = errors.pa_vertex_error(pred[i], true[i], *joints[:, i])
+        assert many[i] == pytest.approx(expected)

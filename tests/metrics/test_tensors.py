@@ -49,6 +49,19 @@ def poses(seed):
     return pred, true, mask, rng.uniform(0, 2, pred.shape[:-1])
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='there is no GPU here')
+@pytest.mark.parametrize('name', FUNCTIONS)
+def test_tensors_of_a_gpu(name):
+    pred, true, mask, weights = poses(0)
+    expected = FUNCTIONS[name](pred, true, mask, weights=weights)
+    # What is not a tensor goes to the device of the others.
+    actual = FUNCTIONS[name](
+        torch.tensor(pred).cuda(), torch.tensor(true).cuda(), mask, weights=weights
+    )
+    assert actual.is_cuda
+    np.testing.assert_allclose(actual.cpu().numpy(), expected, rtol=1e-9, atol=1e-7)
+
+
 @pytest.mark.parametrize('name', FUNCTIONS)
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**32 - 1))
