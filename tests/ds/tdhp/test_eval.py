@@ -20,6 +20,7 @@ from posepile.ds.tdhp.protocols import (
     auc_of,
     joint_distances,
     metric_row,
+    pck_of,
 )
 from posepile.ds.tdhp.simulate_files import write_test_annotations
 from posepile.errors import BadFileError, OptionError, RawDataError
@@ -166,6 +167,11 @@ def test_pck_by_activity_and_scene_over_joints_together(release, tmp_path):
     assert list(joints['Exercise'].values()) == [0, 0, 100, 100, 100, 100, 100, 100]
     assert list(joints['Sports'].values()) == [0, 0, 0, 50, 50, 100, 100, 100]
     assert joints['TS3']['Shoulders'] == 50  # of three wrong joints, one is a shoulder
+
+
+def test_correct_is_what_is_nearer_than_150_mm():
+    assert pck_of(np.array([[149.999, 150.0, 0.0, 151.0]])) == 50
+    assert np.isnan(pck_of(np.zeros((0, 14))))
 
 
 def test_worked_example_of_both_areas():
