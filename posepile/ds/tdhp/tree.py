@@ -15,7 +15,9 @@ VNECT_CAMERAS = (0, 1, 2, 4, 5, 6, 7, 8)
 OTHER_ANGLED_CAMERAS = (3, 9, 10)
 CEILING_CAMERAS = (11, 12, 13)
 
-#: (subject, sequence) -> number of frames that are to be used, of each camera.
+#: (subject, sequence) -> number of frames that are to be used, of each camera. A user has reported
+#: that left and right are swapped in S4/Seq2 from 3759 to 5852; nobody has confirmed it, and they
+#: are taken as they are.
 N_FRAMES = {
     (1, 1): 6416, (1, 2): 12430, (2, 1): 6502, (2, 2): 6081,
     (3, 1): 12488, (3, 2): 12283, (4, 1): 6171, (4, 2): 6675,
