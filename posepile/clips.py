@@ -101,6 +101,9 @@ class Clip:
             ``{person}``: ``'x_downscaled/clip.mkv/{frame:06d}.jpg'``.
         select: (T, J, D) joints -> sorted indices of the frames worth keeping.
         activity, scene: names kept with every example.
+        adjust: RGB uint8 image -> the same with other colours, applied to every finished crop.
+        original_path: frame -> path of its JPEG file. Where given, no crops are made: examples
+            have these files as they are, and the camera with its lens.
         notes: remarks on how the raw data was understood, for the report.
     """
 
@@ -112,6 +115,8 @@ class Clip:
     select: Callable[[np.ndarray], np.ndarray] = all_frames
     activity: str = 'unknown'
     scene: str = 'unknown'
+    adjust: Callable[[np.ndarray], np.ndarray] | None = None
+    original_path: Callable[[int], str] | None = None
     notes: list[str] = field(default_factory=list)
 
     def camera_at(self, i_frame):

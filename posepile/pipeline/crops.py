@@ -69,7 +69,7 @@ def crops_of(name, clip: Clip, recipe: Recipe, report: Report):
 
 
 def make_crop(clip, recipe, i_frame, image, person) -> Crop:
-    """The crop of one person in one frame.
+    """The crop of one person in one frame, or the whole image if the clip is not to be cropped.
 
     Raises:
         ValueError: if no joint is valid, or the box is empty, not finite or off the image.
@@ -79,22 +79,31 @@ def make_crop(clip, recipe, i_frame, image, person) -> Crop:
         raise ValueError('no joint has finite coordinates')
     joints[~np.all(np.isfinite(joints), axis=-1)] = np.nan
     camera = clip.camera_at(i_frame)
-    geometry = plan_crop(
-        camera,
-        person.boxes[i_frame],
-        image.shape[:2],
-        recipe.expansion,
-        recipe.extreme_perspective,
-    )
-    crop, mask = warp(image, None if person.masks is None else person.masks[i_frame], geometry)
+    mask = None if person.masks is None else person.masks[i_frame]
+    if clip.original_path is None:
+        geometry = plan_crop(
+            camera,
+            person.boxes[i_frame],
+            image.shape[:2],
+            recipe.expansion,
+            recipe.extreme_perspective,
+        )
+        box, camera = geometry.box, geometry.camera
+        points = geometry.points(joints) if recipe.kind == '2d' else None
+        crop, mask = warp(image, mask, geometry)
+        jpeg = encode_jpeg(clip.adjust(crop) if clip.adjust else crop, quality=95)
+    else:
+        box, points = _checked_box(person.boxes[i_frame]), joints
+        with open(clip.original_path(i_frame), 'rb') as f:
+            jpeg = f.read()
     common = dict(
         image_path=clip.crop_path.format(frame=i_frame, person=person.index),
-        bbox=geometry.box.astype(np.float32),
-        camera=geometry.camera,
+        bbox=box.astype(np.float32),
+        camera=camera,
         mask=mask,
     )
     if recipe.kind == '2d':
-        example = Pose2DExample(coords=geometry.points(joints).astype(np.float32), **common)
+        example = Pose2DExample(coords=points.astype(np.float32), **common)
     else:
         example = Pose3DExample(
             world_coords=joints.astype(np.float32),
@@ -104,4 +113,11 @@ def make_crop(clip, recipe, i_frame, image, person) -> Crop:
             scene_name=clip.scene,
             **common,
         )
-    return Crop(example, clip.split, encode_jpeg(crop, quality=95))
+    return Crop(example, clip.split, jpeg)
+
+
+def _checked_box(box):
+    box = np.asarray(box, np.float64)
+    if not np.all(np.isfinite(box)) or np.any(box[2:] <= 0):
+        raise ValueError(f'the box {box.round(1).tolist()} is empty or not finite')
+    return box

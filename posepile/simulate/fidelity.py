@@ -12,7 +12,7 @@ import rlemasklib
 
 from posepile import paths
 from posepile.simulate.marker_search import marker_displacements
-from posepile.simulate.reference_crop import distort, pinhole, reference_crop
+from posepile.simulate.reference_crop import WholeImage, reference_crop, to_source_pixels
 from posepile.simulate.truth import TruePerson, load_truth
 from posepile.storage.lazy import Pose2DDatasetBarecat, open_dataset
 from posepile.util import SPLIT_NAMES
@@ -189,7 +189,10 @@ def check_product(name) -> FidelityReport:
         if is_without and person.is_mask_estimated:
             person.mask = None
         loaded = example.load()
-        crop = reference_crop(person.camera, person.box, person.imshape, person.expansion)
+        if person.is_cropped:
+            crop = reference_crop(person.camera, person.box, person.imshape, person.expansion)
+        else:
+            crop = WholeImage(person.imshape[::-1], person.box, person.camera)
         if report.kind == '3d':
             _compare_joints3d(report, example.path, loaded, person, crop)
         else:
@@ -226,15 +229,17 @@ def _compare_joints3d(report, path, example, person, crop):
     joints = true[_is_valid(true)] - center
     joints = joints[(joints @ crop.R.T)[:, 2] > _NEAREST]
     in_stored_camera = (joints + center - np.float64(camera.t)) @ np.float64(camera.R).T
-    seen = pinhole(np.float64(camera.intrinsic_matrix), in_stored_camera)
-    expected = pinhole(crop.K, joints @ crop.R.T)
-    if camera.has_distortion():  # crops have none
+    lens = camera.get_distortion_coeffs() if camera.has_distortion() else None
+    stored = dict(K=np.float64(camera.intrinsic_matrix), distortion=lens)
+    seen = to_source_pixels(stored, in_stored_camera)
+    expected = crop.project(joints)
+    if camera.has_distortion() and person.is_cropped:  # crops have none
         seen = np.full_like(seen, np.nan)
     report.note_error('projection_px', np.linalg.norm(seen - expected, axis=1), path)
 
     in_source = joints @ person.camera['R'].T
     is_ahead = in_source[:, 2] > _NEAREST
-    source_pixels = _to_source_pixels(person.camera, in_source[is_ahead])
+    source_pixels = to_source_pixels(person.camera, in_source[is_ahead])
     # Lens models hold, and can be inverted, within the image only.
     is_inside = np.all((source_pixels >= 0) & (source_pixels < person.imshape[::-1]), axis=1)
     if np.any(is_inside):
@@ -292,6 +297,8 @@ def _compare_masks(report, path, mask, person, crop):
 
 def _mapped_mask(mask, camera, crop):
     """(h, w) bool: the source mask at the source pixel nearest to each crop pixel's place."""
+    if isinstance(crop, WholeImage):
+        return mask != 0
     width, height = crop.size
     pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).reshape(-1, 2)
     if camera is None:
@@ -299,20 +306,12 @@ def _mapped_mask(mask, camera, crop):
     else:
         rays = np.ones((len(pixels), 3))
         rays[:, :2] = (pixels - crop.K[:2, 2]) @ np.linalg.inv(crop.K[:2, :2]).T
-        source = _to_source_pixels(camera, rays @ crop.R @ camera['R'].T)
+        source = to_source_pixels(camera, rays @ crop.R @ camera['R'].T)
     x, y = np.rint(source).astype(int).T
     is_inside = (x >= 0) & (y >= 0) & (x < mask.shape[1]) & (y < mask.shape[0])
     result = np.zeros(len(pixels), bool)
     result[is_inside] = mask[y[is_inside], x[is_inside]] != 0
     return result.reshape(height, width)
-
-
-def _to_source_pixels(camera, points):
-    """Points (N, 3) in the source camera's space to source pixels, through its lens."""
-    normalized = points[:, :2] / points[:, 2:]
-    if camera['distortion'] is not None and np.any(camera['distortion']):
-        normalized = distort(normalized, camera['distortion'])
-    return normalized @ camera['K'][:2, :2].T + camera['K'][:2, 2]
 
 
 def _is_valid(points):

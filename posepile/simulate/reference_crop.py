@@ -35,6 +35,32 @@ class ReferenceCrop:
         rays = unproject(self.camera, points) @ self.camera['R'] @ self.R.T
         return pinhole(self.K, rays)
 
+    def project(self, points):
+        """Points (N, 3) in world axes, relative to the optical centre, to crop pixels."""
+        return pinhole(self.K, points @ self.R.T)
+
+
+@dataclass
+class WholeImage:
+    """The source image itself, as a crop that shows all of it."""
+
+    size: tuple[int, int]
+    box: np.ndarray
+    camera: dict
+    scale: float = 1.0
+
+    @property
+    def R(self):
+        return self.camera['R']
+
+    def from_source(self, points):
+        """Pixels (N, 2) stay where they are."""
+        return np.asarray(points, np.float64)
+
+    def project(self, points):
+        """See :meth:`ReferenceCrop.project`."""
+        return to_source_pixels(self.camera, points @ self.R.T)
+
 
 def reference_crop(camera, box, imshape, expansion=1.0) -> ReferenceCrop:
     """The crop of the person box ``box`` in an image of ``imshape`` (height, width)."""
@@ -78,6 +104,14 @@ def reference_crop(camera, box, imshape, expansion=1.0) -> ReferenceCrop:
 def pinhole(K, points):
     """Camera-space points (N, 3) to pixels."""
     return (points[:, :2] / points[:, 2:]) @ K[:2, :2].T + K[:2, 2]
+
+
+def to_source_pixels(camera, points):
+    """Points (N, 3) in the source camera's space to source pixels, through its lens."""
+    normalized = points[:, :2] / points[:, 2:]
+    if camera['distortion'] is not None and np.any(camera['distortion']):
+        normalized = distort(normalized, camera['distortion'])
+    return normalized @ camera['K'][:2, :2].T + camera['K'][:2, 2]
 
 
 def unproject(camera, pixels):

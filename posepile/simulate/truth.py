@@ -29,6 +29,7 @@ class TruePerson:
         mask: run-length encoded mask in source pixels, or None.
         markers: (M, 2) source pixels of markers drawn into the frame, or None.
         expansion: by how much wider than usual the product's crops are.
+        is_cropped: whether the image is a crop, and not the source as it is.
         is_mask_estimated: whether the product's mask is found by a network, which cannot be exact.
     """
 
@@ -42,6 +43,7 @@ class TruePerson:
     markers: np.ndarray | None = None
     is_mask_estimated: bool = False
     expansion: float = 1.0
+    is_cropped: bool = True
 
 
 def camera_dict(camera) -> dict:

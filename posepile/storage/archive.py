@@ -11,6 +11,7 @@ import sqlite3
 import threading
 
 import barecat
+from crc32c import crc32c
 
 from posepile.errors import ArchiveError
 from posepile.storage.index_schema import foreign_objects
@@ -181,10 +182,26 @@ def read_file(path, key: str) -> bytes:
         KeyError: if the archive has no such file.
         ArchiveError: if the archive or the file is damaged.
     """
+    reader = open_reader(path)
     try:
-        return open_reader(path)[key]
+        place = reader.index.conn.execute(
+            'SELECT shard, offset, size, crc32c FROM files WHERE path = ?', (key,)
+        ).fetchone()
+        if place is None:
+            raise KeyError(key)
+        return _contents(reader, *place)
     except _READ_ERRORS as e:
         raise _damaged_contents(path, key, e) from e
+
+
+def _contents(reader, shard, offset, size, checksum) -> bytes:
+    # Not through the buffer of a file object: examples are read at random.
+    data = os.pread(reader.sharder.shard_files[shard].fileno(), size, offset)
+    if len(data) != size:
+        raise ValueError(f'{len(data)} of {size} bytes are there')
+    if checksum is not None and crc32c(data) != checksum:
+        raise ValueError('their checksum is another one')
+    return data
 
 
 def read_row(path, row: int) -> tuple[str, bytes]:
@@ -203,7 +220,7 @@ def read_row(path, row: int) -> tuple[str, bytes]:
         if found is None:
             raise KeyError(key)
         key = found[0]
-        return key, reader.sharder.read_from_address(*found[1:])
+        return key, _contents(reader, *found[1:])
     except _READ_ERRORS as e:
         raise _damaged_contents(path, key, e) from e
 

@@ -9,9 +9,9 @@ from posepile.joint_info import JointInfo
 from posepile.pipeline.crops import crops_of, make_crop
 from posepile.pipeline.recipe import Recipe
 from posepile.pipeline.report import Report
-from posepile.raw.images import decode_image
+from posepile.raw.images import decode_image, encode_jpeg
 from posepile.util import TEST
-from tests.pipeline.lenses import studio_camera
+from tests.pipeline.lenses import LENSES, studio_camera
 
 N_FRAMES = 3
 BOX = np.array([400.0, 400, 200, 100])
@@ -180,3 +180,39 @@ def test_selection_among_every_nth_frame():
     assert list(OfEveryNth(5, EveryNth(2))(joints)) == [0, 10]
     assert list(WhenMoved(100)(joints)) == [0, 3, 5, 10]
     assert list(OfEveryNth(5, EveryNth(1))(joints[:1])) == [0]
+
+
+def test_colours_are_adjusted_in_the_finished_crop():
+    clip = clip_of(person_of(1), adjust=lambda image: image + np.uint8([10, 60, 200]))
+    [crop], _ = crops_and_report(clip)
+    np.testing.assert_allclose(decode_image(crop.jpeg)[50, 50], [10, 60, 200], atol=2)
+
+
+@pytest.mark.parametrize('lens', LENSES.values(), ids=LENSES)
+def test_original_images_are_kept_byte_for_byte(lens, tmp_path):
+    contents = [encode_jpeg(np.full((1000, 1000, 3), 40 * i, np.uint8)) for i in range(N_FRAMES)]
+    for i, content in enumerate(contents):
+        (tmp_path / f'{i}.jpg').write_bytes(content)
+    mask = rlemasklib.encode(np.ones((1000, 1000), np.uint8))
+    camera = studio_camera(lens)
+    clip = clip_of(
+        person_of(masks=[mask] * N_FRAMES),
+        camera=camera,
+        original_path=lambda i: str(tmp_path / f'{i}.jpg'),
+    )
+    found, report = crops_and_report(clip)
+    assert [crop.jpeg for crop in found] == contents
+    for crop in found:
+        np.testing.assert_array_equal(crop.example.bbox, BOX)
+        assert crop.example.camera is camera and crop.example.mask == mask
+    assert report.bytes == sum(map(len, contents))
+
+
+def test_original_images_need_usable_boxes(tmp_path):
+    person = person_of()
+    person.boxes[1] = np.nan
+    person.boxes[2] = 0
+    (tmp_path / 'a.jpg').write_bytes(encode_jpeg(np.zeros((1000, 1000, 3), np.uint8)))
+    clip = clip_of(person, original_path=lambda i: str(tmp_path / 'a.jpg'))
+    found, report = crops_and_report(clip)
+    assert len(found) == 1 and len(report.skipped) == 2

@@ -15,7 +15,7 @@ from posepile.clips import Person as ClipPerson
 from posepile.errors import ArchiveError, BadFileError
 from posepile.pipeline.crops import make_crop
 from posepile.pipeline.recipe import Recipe
-from posepile.raw.images import decode_image
+from posepile.raw.images import decode_image, encode_jpeg
 from posepile.simulate import fidelity
 from posepile.simulate.fidelity import Tolerances, check_product
 from posepile.simulate.markers import draw_markers
@@ -74,13 +74,22 @@ def source_frame(i, lens, kind):
     return image, camera, reading, truth
 
 
-def make_product(kind, lens, n=3):
-    """Pack the crops of a few frames, and return their examples, pictures and truth."""
+def make_product(kind, lens, n=3, originals=None):
+    """Pack the crops of a few frames, and return their examples, pictures and truth.
+
+    Args:
+        originals: folder for the source images; then these are packed, and not crops.
+    """
     recipe = Recipe('d', JOINT_INFO, None, None, 'd_downscaled', kind)
     triples, truth = [], []
     for i in range(n):
         image, camera, person, true = source_frame(i, lens, kind)
         clip = Clip(None, camera, [person], TRAIN, true.crop_path)
+        if originals is not None:
+            path = originals / f'{i}.jpg'
+            path.write_bytes(encode_jpeg(image))
+            clip.original_path = lambda i_frame, path=path: str(path)
+            true.is_cropped = False
         crop = make_crop(clip, recipe, 0, image, person)
         triples.append([TRAIN, crop.example, decode_image(crop.jpeg)])
         truth.append(true)
@@ -131,6 +140,22 @@ def test_faithful_products_pass(kind, lens):
     assert set(report.errors) == expected
     assert '3 examples compared' in report.lines()[0]
     assert report.as_dict()['problems'] == []
+
+
+@pytest.mark.parametrize('lens', LENSES)
+def test_original_images_are_compared_through_their_lens(lens, tmp_path):
+    triples, truth = make_product('3d', lens, originals=tmp_path)
+    report = check(triples, truth)
+    assert report.problems() == []
+    assert report.examples == report.masks == 3 and report.mask_iou_min == 1
+    assert report.markers_found == report.markers_sought > 20
+    triples[0][1].camera.intrinsic_matrix[0, 2] += 0.2
+    assert 'projection_px is 0.2' in the_problem(check(triples, truth))
+    # Crops are no original images, and the other way round.
+    assert check(*make_product('3d', lens)).problems() == []
+    for true in truth:
+        true.is_cropped = True
+    assert len(check(triples, truth).problems()) > 1
 
 
 def the_problem(report):

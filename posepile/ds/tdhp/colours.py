@@ -10,22 +10,3 @@ _NEUTRAL_A, _NEUTRAL_B = 110, 145
 def adjust(image):
     """An RGB uint8 image with gamma 0.67 and the white balance of the studio, as a new array."""
     return white_balance(adjust_gamma(image, _GAMMA), _NEUTRAL_A, _NEUTRAL_B)
-
-
-class AdjustedFrames:
-    """A frame source (see :mod:`posepile.raw.frames`) with adjusted colours.
-
-    Colours are adjusted before a crop is resampled. That is the same as doing it afterwards but
-    where pixels of different colours are averaged, which then happens in light of another gamma.
-    """
-
-    def __init__(self, frames):
-        self._frames = frames
-
-    @property
-    def imshape(self):
-        return self._frames.imshape
-
-    def frames(self, indices, on_bad=None):
-        for i, image in self._frames.frames(indices, on_bad):
-            yield i, adjust(image)

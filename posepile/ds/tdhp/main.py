@@ -21,7 +21,7 @@ from posepile.ds.tdhp.cameras import (
     read_calibrations,
     test_calibration,
 )
-from posepile.ds.tdhp.colours import AdjustedFrames
+from posepile.ds.tdhp.colours import adjust
 from posepile.ds.tdhp.frames import STEP, frames_of
 from posepile.ds.tdhp.masks import ForegroundMasks
 from posepile.ds.tdhp.skeleton import (
@@ -229,13 +229,14 @@ class _View:
         pictures = frames_of(subject, sequence, tree.FOREGROUND, i_camera, len(self.joints))
         masks = ForegroundMasks(pictures, indices, boxes if is_one_part else None, notes)
         return Clip(
-            frames=AdjustedFrames(self.frames),
+            frames=self.frames,
             camera=self.calibration.camera(),
             people=[Person(self.joints, boxes, masks, self.univ_joints if has_univ else None)],
             split=split,
             crop_path=crop_path,
             select=Chosen(tuple(int(i) for i in indices)),
             scene='green-screen',
+            adjust=adjust,
             notes=notes,
         )
 
@@ -243,7 +244,7 @@ class _View:
 def read_test_clip(number, activity):
     """The valid frames of a test sequence in which an activity is shown.
 
-    Frames are counted as the image files are, from 1; there is no frame 0. Colours are left as
+    Frames are counted as the image files are, from 1; there is no frame 0. The images are kept as
     they are.
     """
     root = tree.release_dir()
@@ -261,8 +262,12 @@ def read_test_clip(number, activity):
         find_detections(PLACES),
         lambda i: (tree.test_image_path(number, i),),
     )
+
+    def path_of(i_image):
+        return osp.join(root, tree.test_image_path(number, i_image))
+
     return Clip(
-        frames=ImageFiles(lambda i: osp.join(root, tree.test_image_path(number, i))),
+        frames=ImageFiles(path_of),
         camera=calibration.camera(),
         people=[Person(calibration.to_world(in_camera), boxes, None, calibration.to_world(univ))],
         split=TEST,
@@ -270,6 +275,7 @@ def read_test_clip(number, activity):
         select=Chosen(tuple(int(i) for i in indices)),
         activity=ACTIVITIES[activity],
         scene=SCENES[number],
+        original_path=path_of,
     )
 
 

@@ -267,6 +267,7 @@ def _simulate_test(root, take, scene, seed, markers, detections):
                     imshape=camera.imshape,
                     camera=camera_dict(camera),
                     markers=pixels[i] if markers else None,
+                    is_cropped=False,
                 )
             )
     return people

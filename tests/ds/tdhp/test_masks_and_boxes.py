@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from posepile.ds.tdhp.boxes import boxes_of_frames, keys_of_frame
-from posepile.ds.tdhp.colours import AdjustedFrames, adjust
+from posepile.ds.tdhp.colours import adjust
 from posepile.ds.tdhp.masks import ForegroundMasks, component_of, foreground_mask
-from posepile.errors import RawDataError
 from posepile.raw.video import VideoFrames
 from posepile.simulate.writers import write_video
 
@@ -120,13 +119,3 @@ def test_colours_of_a_known_pixel():
     np.testing.assert_allclose(lab, expected_lab, atol=2)
     red, green, blue = adjust(image)[0, 0].astype(int)
     assert red > green + 10 and blue > green + 10
-
-
-def test_adjusted_frames_are_the_same_frames(mask_video):
-    source = AdjustedFrames(VideoFrames(mask_video))
-    assert source.imshape == (60, 80)
-    frames = dict(source.frames([1, 3]))
-    assert list(frames) == [1, 3]
-    np.testing.assert_array_equal(frames[3], adjust(dict(VideoFrames(mask_video).frames([3]))[3]))
-    with pytest.raises(RawDataError):
-        list(AdjustedFrames(VideoFrames('/nowhere.avi')).frames([0]))

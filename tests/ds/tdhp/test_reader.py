@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from posepile.ds.tdhp import main, tree
+from posepile.ds.tdhp.colours import adjust
 from posepile.ds.tdhp.frames import extract_frames
 from posepile.ds.tdhp.main import (
     get_test_camera_subj1_4,
@@ -81,6 +82,7 @@ def test_splits_paths_and_joints(blank_release):
         atol=1e-2,
     )
     assert full.people[0].univ_joints is None
+    assert train.adjust is full.adjust is adjust
 
 
 def view_with(monkeypatch, joints, is_visible, joint_info):

@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
+from posepile import paths
 from posepile.ds.tdhp.cameras import test_calibration as calibration_of
 from posepile.ds.tdhp.main import make_recipe, read_clip
 from posepile.ds.tdhp.simulate_files import write_test_annotations
@@ -76,6 +77,12 @@ def test_examples_of_the_benchmark_have_the_paths_of_its_images(release):
         f'3dhp/TS5/imageSequence/img_{i:06d}.jpg' for i in (1, 3, 5)
     ]
     assert crops[0].example.activity_name == 'Sports' and report.skipped == []
+    # They are those of the release, with their lens.
+    for crop, i in zip(crops, (1, 3, 5), strict=True):
+        path = f'{paths.data_root()}/3dhp/TS5/imageSequence/img_{i:06d}.jpg'
+        with open(path, 'rb') as f:
+            assert crop.jpeg == f.read()
+        assert crop.example.camera.has_distortion()
 
 
 def test_detections_of_test_images(release, tmp_path):
