@@ -204,7 +204,7 @@ def test_scale_and_rotation_are_removed_by_procrustes_only(release, tmp_path):
 
 
 def slow_procrustes(true, pred):
-    """One pose, as the sheet of the benchmark has it: scale from the signed trace."""
+    """One pose, as the benchmark defines it: scale from the signed trace."""
     x0, y0 = true - true.mean(0), pred - pred.mean(0)
     norm_x, norm_y = np.linalg.norm(x0), np.linalg.norm(y0)
     u, s, vt = np.linalg.svd((x0 / norm_x).T @ (y0 / norm_y))

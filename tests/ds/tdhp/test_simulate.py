@@ -1,4 +1,4 @@
-"""The simulated release has what the sheet of the dataset tells of the real one."""
+"""The simulated release has what is known of the real one."""
 
 import hashlib
 import os
