@@ -71,7 +71,8 @@ class StepState:
 
     def early_logs(self) -> list[str]:
         """Paths of all files of :meth:`early_log_path`."""
-        names = sorted(n for n in os.listdir(self.folder) if re.fullmatch(r'slurm-\d+_\d+\.out', n))
+        names = os.listdir(self.folder) if osp.isdir(self.folder) else []
+        names = sorted(name for name in names if re.fullmatch(r'slurm-\d+_\d+\.out', name))
         return [osp.join(self.folder, name) for name in names]
 
     def delete_early_logs(self):

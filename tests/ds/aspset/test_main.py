@@ -167,7 +167,7 @@ def test_truncated_video_keeps_what_decodes(data_root):
 def make_recipe_shards_go(data_root):
     import shutil
 
-    shutil.rmtree(data_root / '.posepile/aspset/steps')
+    shutil.rmtree(data_root / '.posepile/aspset/crops')
 
 
 def test_video_shorter_than_the_annotations(data_root):

@@ -36,7 +36,8 @@ def start_over(root):
     import shutil
 
     shutil.rmtree(root / 'packed')
-    shutil.rmtree(root / '.posepile/aspset/steps')
+    for step in ('download', 'crops', 'masks', 'pack'):
+        shutil.rmtree(root / '.posepile/aspset' / step)
 
 
 @pytest.fixture(scope='module')
