@@ -283,24 +283,27 @@ def _compare_masks(report, path, mask, person, crop):
     if mask is None and not person.is_mask_estimated:
         report.missing_masks.append(path)
         return
-    expected = _mapped_mask(rlemasklib.decode(person.mask), person.camera, crop)
-    if np.sum(expected) <= _SMALLEST_MASK:
+    # What a network has estimated is not compared to the pixel: every other one will do.
+    step = 2 if person.is_mask_estimated else 1
+    expected = _mapped_mask(rlemasklib.decode(person.mask), person.camera, crop, step)
+    if np.sum(expected) * step**2 <= _SMALLEST_MASK:
         return
     iou = None
     if mask is not None:
-        iou = float(rlemasklib.iou([rlemasklib.encode(np.uint8(expected)), mask]))
+        found = rlemasklib.decode(mask)[::step, ::step] != 0
+        iou = float(np.sum(found & expected) / np.sum(found | expected))
     if person.is_mask_estimated:
         report.note_estimated_mask_iou(iou)
     else:
         report.note_mask_iou(iou, path)
 
 
-def _mapped_mask(mask, camera, crop):
-    """(h, w) bool: the source mask at the source pixel nearest to each crop pixel's place."""
+def _mapped_mask(mask, camera, crop, step=1):
+    """Bool: the source mask at the source pixel nearest to each ``step``-th crop pixel's place."""
     if isinstance(crop, WholeImage):
-        return mask != 0
-    width, height = crop.size
-    pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).reshape(-1, 2)
+        return mask[::step, ::step] != 0
+    grid = np.meshgrid(*(np.arange(0, length, step) for length in crop.size))
+    pixels = np.stack(grid, -1).reshape(-1, 2)
     if camera is None:
         source = (pixels - (crop.K[:2, 2] + 0.5 * crop.scale)) / crop.scale
     else:
@@ -311,7 +314,7 @@ def _mapped_mask(mask, camera, crop):
     is_inside = (x >= 0) & (y >= 0) & (x < mask.shape[1]) & (y < mask.shape[0])
     result = np.zeros(len(pixels), bool)
     result[is_inside] = mask[y[is_inside], x[is_inside]] != 0
-    return result.reshape(height, width)
+    return result.reshape(grid[0].shape)
 
 
 def _is_valid(points):
