@@ -6,6 +6,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -165,25 +166,39 @@ class Pipeline:
     def mark(self, step, i_task):
         return json.loads((self.state_dir(step) / f'{i_task:05d}.json').read_text())
 
+    def is_marked(self, state, step, *tasks):
+        """Whether all these tasks bear that mark, which comes later than their last line."""
+        try:
+            return all(self.mark(step, i)['state'] == state for i in tasks)
+        except FileNotFoundError:
+            return False
+
 
 class Started:
     """A process in a session of its own, with what it has written."""
 
     def __init__(self, command, env, cwd):
+        self._written = tempfile.TemporaryFile('w+')
         self.process = subprocess.Popen(
             command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=_heed_interrupts,
+            stderr=self._written, text=True, start_new_session=True, preexec_fn=_heed_interrupts,
         )  # fmt: skip
         self.pid = self.process.pid
 
     def finish(self):
         try:
-            self.stdout, self.stderr = self.process.communicate(timeout=240)
+            self.stdout, _ = self.process.communicate(timeout=240)
         except subprocess.TimeoutExpired:
             os.killpg(self.pid, signal.SIGKILL)
             raise
         self.status = self.process.returncode
+        self.stderr = self.errors_so_far()
         return self
+
+    def errors_so_far(self):
+        # Not by moving the position, which the process shares.
+        size = os.fstat(self._written.fileno()).st_size
+        return os.pread(self._written.fileno(), size, 0).decode()
 
 
 def _heed_interrupts():

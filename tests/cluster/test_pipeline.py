@@ -216,7 +216,7 @@ def test_interrupt_then_resume(pipeline, until, signum, status, whom):
         command = pipeline.posepile_command('run', 'demo')
     running = pipeline.start(*command)
     until(lambda: {'crops 0 end', 'crops 1 start'} <= set(pipeline.journal()), 'task 1')
-    until(lambda: pipeline.mark('crops', 0)['state'] == 'done', 'the mark of task 0')
+    until(lambda: pipeline.is_marked('done', 'crops', 0), 'the mark of task 0')
     task = pipeline.mark('crops', 1)['pid']
     if whom == 'terminal':  # which signals all processes of its foreground
         os.killpg(running.pid, signum)

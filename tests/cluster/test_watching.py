@@ -31,7 +31,7 @@ def test_watching_ends_with_the_work(pipeline, until):
     pipeline.write_script('step crops --tasks 2 -- WORK wait@1=go')
     running = pipeline.start('bash', str(pipeline.script))
     until(lambda: {'crops 0 end', 'crops 1 start'} <= set(pipeline.journal()), 'task 1')
-    until(lambda: pipeline.mark('crops', 0)['state'] == 'done', 'the mark of task 0')
+    until(lambda: pipeline.is_marked('done', 'crops', 0), 'the mark of task 0')
     watching = pipeline.start(*pipeline.posepile_command('status', 'demo', '--watch', '0.2'))
     once = json.loads(pipeline.posepile('status', 'demo', '--json').stdout)[0]['steps'][0]
     assert (once['state'], once['running'], once['done']) == ('running', [1], 1)
