@@ -2,20 +2,23 @@
 
 An ``eval.py`` has a function ``main(args=None)`` that returns an exit status, made like this::
 
+    def evaluate(raw_folder, predictions, *, split='test', n_seeds=1) -> Report:
+        ...
+
     def main(args=None):
         parser = evaluation_parser('mydata', __doc__)
         parser.add_argument('--split', ...)
-        return run_program(_run, parser.parse_args(args))
-
-    def _run(options):
-        write_report(evaluate_seeds(options, lambda path: evaluate(path, options.split)), options)
+        return run_evaluation(evaluate, parser, 'mydata_raw', args)
 """
 
 import argparse
+import os.path as osp
 
 from posepile.arguments import picture_path, whole_number
 from posepile.metrics.predictions import paths_of_seeds
 from posepile.metrics.report import Report, over_seeds
+from posepile.paths import check_data_root
+from posepile.program import run_program
 
 FORMS = ('json', 'markdown', 'latex')
 
@@ -58,6 +61,44 @@ def evaluation_parser(name, description) -> argparse.ArgumentParser:
             f'--{name}', dest='form', action='store_const', const=name, help=f'print {name}'
         )
     return parser
+
+
+def add_ignored_option(parser, name, why):
+    """Accept a switch of an older program that has no effect, and say why."""
+    parser.add_argument(name, action=_Ignored, help=f'without effect: {why}')
+
+
+class _Ignored(argparse.Action):
+    def __init__(self, option_strings, dest, help):
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)
+
+    def __call__(self, *args):
+        pass
+
+
+def run_evaluation(evaluate, parser, raw, args=None) -> int:
+    """Evaluate predictions as the command line says, and print the report.
+
+    Args:
+        evaluate: function of the raw folder, the path of the predictions and, by name, of
+            ``n_seeds`` and of every option that was added to the parser. Returns a
+            :class:`~posepile.metrics.report.Report`.
+        parser: of :func:`evaluation_parser`; it gets one more option, ``--data-dir``.
+        raw: folder of the raw release below DATA_ROOT.
+        args: the command line; default: the program's.
+
+    Returns:
+        The exit status.
+    """
+    parser.add_argument('--data-dir', help=f'raw dataset (default: $DATA_ROOT/{raw})')
+    options = vars(parser.parse_args(args))
+
+    def run(predictions, data_dir, seeds, plot, form, **others):
+        folder = data_dir or osp.join(check_data_root(to_write=False), raw)
+        report = evaluate(folder, predictions, n_seeds=seeds, **others)
+        write_report(report, argparse.Namespace(plot=plot, form=form))
+
+    return run_program(lambda: run(**options))
 
 
 def evaluate_seeds(options, evaluate) -> Report:

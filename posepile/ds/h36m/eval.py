@@ -9,7 +9,6 @@ ending with it), or the 25 of ``h36m_alljoints``. Printed are the protocol table
 by activity, and a row of 19 metrics over all poses.
 """
 
-import os.path as osp
 import sys
 
 import numpy as np
@@ -17,33 +16,18 @@ import numpy as np
 from posepile.ds.h36m.benchmark import ACTIVITIES, TEST_SUBJECTS, read_ground_truth
 from posepile.ds.h36m.predictions import match_predictions
 from posepile.metrics.alignment import root_relative, similarity_aligned
-from posepile.metrics.command import evaluation_parser, write_report
+from posepile.metrics.command import evaluation_parser, run_evaluation
 from posepile.metrics.curves import joined_curves, pck_curves
-from posepile.metrics.errors import mpjpe, worst_joint_error
+from posepile.metrics.errors import mpjpe
 from posepile.metrics.predictions import paths_of_seeds
-from posepile.metrics.rates import exact_auc, pck
 from posepile.metrics.report import Report
+from posepile.metrics.summary import SUMMARY_NAMES, summary_row
 from posepile.metrics.table import Table
-from posepile.paths import check_data_root
-from posepile.program import run_program
 
 AVERAGE = 'Average'
 _I_ROOT = 0
 
-_THRESHOLDS = (50, 100, 150)
-_WORST_THRESHOLDS = (100, 150, 200)
-_ABSOLUTE_THRESHOLDS = (150, 300)
-METRIC_NAMES = (
-    'MPJPE',
-    'PA-MPJPE',
-    'A-MPJPE',
-    *(f'PCK@{t}' for t in _THRESHOLDS),
-    *(f'AUC@{t}' for t in _THRESHOLDS),
-    *(f'CPS@{t}' for t in _WORST_THRESHOLDS),
-    *(f'CPS-AUC@{t}' for t in _WORST_THRESHOLDS),
-    *(f'A-PCK@{t}' for t in _ABSOLUTE_THRESHOLDS),
-    *(f'A-AUC@{t}' for t in _ABSOLUTE_THRESHOLDS),
-)
+METRIC_NAMES = SUMMARY_NAMES
 
 
 def evaluate(
@@ -131,28 +115,8 @@ def protocol_numbers(pred, true, activities, procrustes=False) -> np.ndarray:
 
 
 def metric_row(pred, true) -> list[float]:
-    """The 19 metrics named in ``METRIC_NAMES`` over (N, 17, 3) poses in mm, root first.
-
-    Errors are in mm, all others percentages. PCK is the share of joints nearer than a threshold,
-    AUC the area under its curve from 0 to there, CPS and CPS-AUC the same for the worst joint of
-    each pose. All are relative to the root joint, which counts, but for those called A (absolute).
-    """
-    pred_rel, true_rel = root_relative(pred, _I_ROOT), root_relative(true, _I_ROOT)
-    worst = worst_joint_error(pred_rel, true_rel)
-    errors = [
-        mpjpe(pred_rel, true_rel),
-        mpjpe(procrustes_aligned(pred_rel, true_rel), true_rel),
-        mpjpe(pred, true),
-    ]
-    shares = [
-        *(pck(pred_rel, true_rel, t, inclusive=False) for t in _THRESHOLDS),
-        *(exact_auc(pred_rel, true_rel, t) for t in _THRESHOLDS),
-        *(worst < t for t in _WORST_THRESHOLDS),
-        *(np.maximum(0, 1 - worst / t) for t in _WORST_THRESHOLDS),
-        *(pck(pred, true, t, inclusive=False) for t in _ABSOLUTE_THRESHOLDS),
-        *(exact_auc(pred, true, t) for t in _ABSOLUTE_THRESHOLDS),
-    ]
-    return [np.mean(e) for e in errors] + [100 * np.mean(s) for s in shares]
+    """The 19 metrics named in ``METRIC_NAMES`` over (N, 17, 3) poses in mm, root first."""
+    return summary_row(pred, true, _I_ROOT, procrustes_aligned)
 
 
 def procrustes_aligned(pred, true) -> np.ndarray:
@@ -168,27 +132,12 @@ def main(args=None) -> int:
     """Command line; see the module's text. Returns the exit status."""
     parser = evaluation_parser('h36m', __doc__)
     add = parser.add_argument
-    add('--data-dir', help='raw dataset (default: $DATA_ROOT/h36m)')
     add('--only-S11', dest='only_s11', action='store_true', help='leave out S9')
     add('--procrustes', action='store_true', help='align each pose in the table by activity')
     add('--root-last', action='store_true', help='17 joints end with the pelvis')
     add('--corrected', action='store_true', help="without the known shift of three of S9's takes")
     add('--per-action', action='store_true', help='all metrics by activity')
-    return run_program(_run, parser.parse_args(args))
-
-
-def _run(options):
-    report = evaluate(
-        options.data_dir or osp.join(check_data_root(to_write=False), 'h36m'),
-        options.predictions,
-        only_s11=options.only_s11,
-        procrustes=options.procrustes,
-        root_last=options.root_last,
-        corrected=options.corrected,
-        n_seeds=options.seeds,
-        per_action=options.per_action,
-    )
-    write_report(report, options)
+    return run_evaluation(evaluate, parser, 'h36m', args)
 
 
 if __name__ == '__main__':

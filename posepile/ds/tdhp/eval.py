@@ -11,7 +11,6 @@ each sequence and activity, and a row of 38 metrics. The official protocol takes
 skeleton.
 """
 
-import os.path as osp
 import sys
 
 import numpy as np
@@ -28,13 +27,15 @@ from posepile.ds.tdhp.protocols import (
     overall_row,
     protocol_row,
 )
-from posepile.metrics.command import evaluation_parser, write_report
+from posepile.metrics.command import (
+    add_ignored_option,
+    evaluation_parser,
+    run_evaluation,
+)
 from posepile.metrics.curves import joined_curves, pck_curves
 from posepile.metrics.predictions import paths_of_seeds
 from posepile.metrics.report import Report
 from posepile.metrics.table import Table
-from posepile.paths import check_data_root
-from posepile.program import run_program
 
 ALL = 'All'
 
@@ -99,28 +100,14 @@ def main(args=None) -> int:
     """Command line; see the module's text. Returns the exit status."""
     parser = evaluation_parser('tdhp', __doc__)
     add = parser.add_argument
-    add('--data-dir', help='raw dataset (default: $DATA_ROOT/3dhp)')
-    add('--universal-skeleton', action='store_true', help='height-normalised truth (official)')
+    universal = 'height-normalised truth (official)'
+    add('--universal-skeleton', dest='universal', action='store_true', help=universal)
     add('--procrustes', action='store_true', help='align each pose in the tables of PCK')
     add('--root-last', action='store_true', help='joints in the order of the product tdhp')
-    add(
-        '--corrected-TS6',
-        action='store_true',
-        help='without effect: the annotations of TS6 are corrected in the release',
+    add_ignored_option(
+        parser, '--corrected-TS6', 'the annotations of TS6 are corrected in the release'
     )
-    return run_program(_run, parser.parse_args(args))
-
-
-def _run(options):
-    report = evaluate(
-        options.data_dir or osp.join(check_data_root(to_write=False), '3dhp'),
-        options.predictions,
-        universal=options.universal_skeleton,
-        procrustes=options.procrustes,
-        root_last=options.root_last,
-        n_seeds=options.seeds,
-    )
-    write_report(report, options)
+    return run_evaluation(evaluate, parser, '3dhp', args)
 
 
 if __name__ == '__main__':

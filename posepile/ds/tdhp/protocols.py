@@ -10,37 +10,17 @@ import numpy as np
 
 from posepile.ds.tdhp.benchmark import ACTIVITIES, JOINT_GROUPS, N_COUNTED, ROOT, SCENES
 from posepile.metrics.alignment import root_relative, similarity_aligned
-from posepile.metrics.errors import joint_errors, mpjpe, worst_joint_error
-from posepile.metrics.rates import (
-    AUC_THRESHOLDS,
-    auc_scores,
-    correct,
-    exact_auc,
-    exact_auc_scores,
-    pck,
-)
+from posepile.metrics.errors import joint_errors
+from posepile.metrics.rates import AUC_THRESHOLDS, auc_scores, correct
+from posepile.metrics.summary import GROUP_NAMES, summary_groups
 
 _THRESHOLD = 150
 
 OVERALL = ('PCK', 'AUC', 'MPJPE')
 PROTOCOL_COLUMNS = (*ACTIVITIES, *SCENES, *OVERALL)
 
-_NEAR, _WORST, _ABSOLUTE = (50, 100, 150), (100, 150, 200), (150, 300)
-METRIC_NAMES = (
-    *(f'{name}{scene}' for scene in ('', ' outdoor') for name in ('MPJPE', 'PA-MPJPE', 'A-MPJPE')),
-    *(f'{name}@{t}{scene}' for scene in ('', ' outdoor') for name in ('PCK', 'AUC') for t in _NEAR),
-    *(
-        f'{name}@{t}{scene}'
-        for scene in ('', ' outdoor')
-        for name in ('CPS', 'CPS-AUC')
-        for t in _WORST
-    ),
-    *(
-        f'{name}@{t}{scene}'
-        for scene in ('', ' outdoor')
-        for name in ('A-PCK', 'A-AUC')
-        for t in _ABSOLUTE
-    ),
+METRIC_NAMES = tuple(
+    f'{name}{scene}' for names in GROUP_NAMES for scene in ('', ' outdoor') for name in names
 )
 
 
@@ -88,28 +68,16 @@ def auc_of(distances) -> float:
 def metric_row(pred, true, is_outdoor) -> list[float]:
     """The 38 numbers of ``METRIC_NAMES``, of all poses and of those outdoors.
 
-    Errors are in mm, all others percentages. PCK and AUC count all 17 joints; CPS and CPS-AUC are
-    the same of the worst joint of each pose; those called A are not relative to the pelvis.
+    Those of :mod:`posepile.metrics.summary`; PCK and AUC count all 17 joints here.
     """
-    parts = [(pred, true), (pred[is_outdoor], true[is_outdoor])]
-    groups = zip(*(_metric_groups(p, t) for p, t in parts), strict=True)
-    return [number for of_all, of_outdoor in groups for number in (*of_all, *of_outdoor)]
-
-
-def _metric_groups(pred, true):
-    """The numbers of one set of poses: errors, PCK and AUC, worst joints, absolute ones."""
-    p, t = root_relative(pred, ROOT), root_relative(true, ROOT)
-    worst = worst_joint_error(p, t)
-    errors = [mpjpe(p, t), mpjpe(similarity_aligned(p, t), t), mpjpe(pred, true)]
-    near = [pck(p, t, limit, inclusive=False) for limit in _NEAR]
-    near += [exact_auc(p, t, limit) for limit in _NEAR]
-    worst_rates = [correct(worst, limit, inclusive=False) for limit in _WORST]
-    worst_rates += [exact_auc_scores(worst, limit) for limit in _WORST]
-    absolute = [pck(pred, true, limit, inclusive=False) for limit in _ABSOLUTE]
-    absolute += [exact_auc(pred, true, limit) for limit in _ABSOLUTE]
-    yield [_mean(e) for e in errors]
-    for rates in (near, worst_rates, absolute):
-        yield [100 * _mean(r) for r in rates]
+    of_all = summary_groups(pred, true, ROOT)
+    of_outdoor = summary_groups(pred[is_outdoor], true[is_outdoor], ROOT)
+    return [
+        number
+        for groups in zip(of_all, of_outdoor, strict=True)
+        for group in groups
+        for number in group
+    ]
 
 
 def _mean(values):
