@@ -3,7 +3,8 @@
 The camera is turned about its optical centre until it looks at the centre of the person's box;
 lens distortion is dropped; the view is cut to a generous square around the box and scaled so
 that the longer side of the box becomes 384 px, enlarging by no more than 1.2. World coordinates
-stay as they are. Without a camera the crop is a shift and a scaling of the image plane.
+stay as they are. Without a camera the crop is a shift and a scaling of the image plane; so it is
+where a :class:`Framing` says that the camera keeps its direction.
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,24 @@ MAX_ENLARGEMENT = 1.2
 #: A training crop may shift (10 %), shrink and turn (30 degrees) the view around the box.
 _MARGIN = (1 / 0.85) * 1.1 * (1 / 0.85)
 _ROLL = np.pi / 6
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How crops are laid out, where a dataset differs from the others.
+
+    Attributes:
+        turns: whether the camera is turned towards the person.
+        box_side: length in crop pixels of the longer side of the box, if that enlarges by no more
+            than ``max_enlargement``.
+    """
+
+    turns: bool = True
+    box_side: float = BOX_SIDE
+    max_enlargement: float = MAX_ENLARGEMENT
+
+
+USUAL_FRAMING = Framing()
 
 
 @dataclass(frozen=True)
@@ -56,7 +75,9 @@ class CropGeometry:
         return result.reshape(source_points.shape)
 
 
-def plan_crop(camera, box, imshape, expansion=1.0, extreme_perspective=False) -> CropGeometry:
+def plan_crop(
+    camera, box, imshape, expansion=1.0, extreme_perspective=False, framing=USUAL_FRAMING
+) -> CropGeometry:
     """Lay out the crop of one person.
 
     Args:
@@ -66,6 +87,7 @@ def plan_crop(camera, box, imshape, expansion=1.0, extreme_perspective=False) ->
         expansion: factor on the margin around the box; at or below 0 the crop is the box.
         extreme_perspective: let the crop reach beyond the image. For lenses so wide that the
             image corners lie behind the turned camera.
+        framing: a :class:`Framing`.
 
     Raises:
         ValueError: if the box is not finite or empty, or lies off the image.
@@ -77,8 +99,10 @@ def plan_crop(camera, box, imshape, expansion=1.0, extreme_perspective=False) ->
     rotation, world_to_crop = np.eye(3), None
     if camera is not None:
         world_to_camera = np.array(camera.R, np.float64)
-        gaze = world_to_camera.T @ lens.rays(boxlib.center(box))[0]
-        world_to_crop = _looking_along(gaze, np.array(camera.world_up, np.float64))
+        world_to_crop = world_to_camera
+        if framing.turns:
+            gaze = world_to_camera.T @ lens.rays(boxlib.center(box))[0]
+            world_to_crop = _looking_along(gaze, np.array(camera.world_up, np.float64))
         rotation = world_to_crop @ world_to_camera.T
     midpoint_rays = lens.rays(_side_midpoints(box)) @ rotation.T
     view_box = _bounds(_project(midpoint_rays, lens.intrinsics))
@@ -90,7 +114,7 @@ def plan_crop(camera, box, imshape, expansion=1.0, extreme_perspective=False) ->
             crop_box = _intersection(crop_box, view_of_image)
     else:
         crop_box = view_box
-    scale = min(MAX_ENLARGEMENT, BOX_SIDE / max(view_box[2:]))
+    scale = min(framing.max_enlargement, framing.box_side / max(view_box[2:]))
     height, width = (round(float(side)) for side in scale * crop_box[[3, 2]])
     if height < 1 or width < 1:
         raise ValueError(f'the box {box.round(1).tolist()} lies off the image')

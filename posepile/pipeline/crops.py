@@ -87,6 +87,7 @@ def make_crop(clip, recipe, i_frame, image, person) -> Crop:
             image.shape[:2],
             recipe.expansion,
             recipe.extreme_perspective,
+            recipe.framing,
         )
         box, camera = geometry.box, geometry.camera
         points = geometry.points(joints) if recipe.kind == '2d' else None

@@ -1,11 +1,12 @@
 """What a dataset folder declares about one of its products."""
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from posepile import paths
 from posepile.clips import Clip
 from posepile.joint_info import JointInfo
+from posepile.pipeline.crop_geometry import USUAL_FRAMING, Framing
 from posepile.util import TEST, TRAIN, VALID
 
 
@@ -22,7 +23,8 @@ class Recipe:
         kind: ``'3d'`` or ``'2d'``.
         crops_folder: top folder of the crop paths, relative to DATA_ROOT.
         splits: the splits that it fills.
-        expansion, extreme_perspective: see :func:`~posepile.pipeline.crop_geometry.plan_crop`.
+        expansion, extreme_perspective, framing: see
+            :func:`~posepile.pipeline.crop_geometry.plan_crop`.
         mask_key_components: mask files made elsewhere name a crop by this many last components
             of its path; None: by its path below ``crops_folder``.
         mask_of: which masks are attached, of the ``'person'``, of all ``'people'`` in the crop or
@@ -40,13 +42,16 @@ class Recipe:
     splits: tuple[int, ...] = (TRAIN, VALID, TEST)
     expansion: float = 1.0
     extreme_perspective: bool = False
+    framing: Framing = USUAL_FRAMING
     mask_key_components: int | None = None
     mask_of: str = 'person'
     options: dict = field(default_factory=dict)
 
     def fingerprint(self) -> dict:
         """What must agree for crops made at different times to belong together."""
+        framing = {} if self.framing == USUAL_FRAMING else dict(framing=asdict(self.framing))
         return dict(
+            **framing,
             name=self.name,
             kind=self.kind,
             joint_names=list(self.joint_info.names),

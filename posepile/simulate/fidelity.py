@@ -190,7 +190,15 @@ def check_product(name) -> FidelityReport:
             person.mask = None
         loaded = example.load()
         if person.is_cropped:
-            crop = reference_crop(person.camera, person.box, person.imshape, person.expansion)
+            crop = reference_crop(
+                person.camera,
+                person.box,
+                person.imshape,
+                person.expansion,
+                person.turns,
+                person.box_side,
+                person.max_enlargement,
+            )
         else:
             crop = WholeImage(person.imshape[::-1], person.box, person.camera)
         if report.kind == '3d':

@@ -62,8 +62,15 @@ class WholeImage:
         return to_source_pixels(self.camera, points @ self.R.T)
 
 
-def reference_crop(camera, box, imshape, expansion=1.0) -> ReferenceCrop:
-    """The crop of the person box ``box`` in an image of ``imshape`` (height, width)."""
+def reference_crop(
+    camera, box, imshape, expansion=1.0, turns=True, box_side=1.5 * 256, max_enlargement=1.2
+) -> ReferenceCrop:
+    """The crop of the person box ``box`` in an image of ``imshape`` (height, width).
+
+    Args:
+        turns: whether the camera is turned towards the person.
+        box_side, max_enlargement: how long the box is to be in the crop, and the largest scale.
+    """
     left, top, width, height = np.float64(box)
     center = np.array([left + width / 2, top + height / 2])
     midpoints = center + np.array([[-width, 0], [0, -height], [width, 0], [0, height]]) / 2
@@ -77,7 +84,7 @@ def reference_crop(camera, box, imshape, expansion=1.0) -> ReferenceCrop:
         z = z / np.linalg.norm(z)
         x = np.cross(z, camera['world_up'])
         x = x / np.linalg.norm(x)
-        R = np.array([x, np.cross(z, x), z])
+        R = np.array([x, np.cross(z, x), z]) if turns else camera['R']
         view_of_box, view_of_image = (
             pinhole(K, unproject(camera, points) @ camera['R'] @ R.T)
             for points in (midpoints, corners)
@@ -90,7 +97,7 @@ def reference_crop(camera, box, imshape, expansion=1.0) -> ReferenceCrop:
     middle = (start + end) / 2
     crop_start = np.maximum(middle - side / 2, view_of_image.min(0))
     crop_end = np.minimum(middle + side / 2, view_of_image.max(0))
-    scale = min(1.2, 1.5 * 256 / max(w, h))
+    scale = min(max_enlargement, box_side / max(w, h))
     new_K = K.copy()
     new_K[:2, 2] -= crop_start
     new_K[:2] *= scale

@@ -29,6 +29,8 @@ class TruePerson:
         mask: run-length encoded mask in source pixels, or None.
         markers: (M, 2) source pixels of markers drawn into the frame, or None.
         expansion: by how much wider than usual the product's crops are.
+        turns, box_side, max_enlargement: how the crop is laid out; see
+            :func:`posepile.simulate.reference_crop.reference_crop`.
         is_cropped: whether the image is a crop, and not the source as it is.
         is_mask_estimated: whether the product's mask is found by a network, which cannot be exact.
     """
@@ -44,6 +46,9 @@ class TruePerson:
     is_mask_estimated: bool = False
     expansion: float = 1.0
     is_cropped: bool = True
+    turns: bool = True
+    box_side: float = 1.5 * 256
+    max_enlargement: float = 1.2
 
 
 def camera_dict(camera) -> dict:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posepile.pipeline.crop_geometry import plan_crop
+from posepile.pipeline.crop_geometry import Framing, plan_crop
 from posepile.simulate.reference_crop import distort, reference_crop
 from tests.pipeline.lenses import LENSES, studio_camera
 
@@ -89,6 +89,28 @@ def test_crop_camera_sees_world_points_where_the_crop_shows_them(coeffs):
     distorted = rays if coeffs is None else np.array([distort(r, np.array(coeffs)) for r in rays])
     in_crop = crop.points(distorted * 1000 + 500)
     np.testing.assert_allclose(crop.camera.world_to_image(world), in_crop, atol=0.05)
+
+
+def test_camera_that_keeps_its_direction():
+    """A shift and a scaling of the image plane: all numbers worked out by hand."""
+    camera = studio_camera(None)
+    framing = Framing(turns=False, box_side=200, max_enlargement=1)
+    crop = plan_crop(camera, [300, 100, 200, 400], (1000, 1000), 1 / 1.1, framing=framing)
+    assert crop.scale == 0.5
+    side = (200 * 0.5 + 400 * np.sqrt(0.75)) / 0.85**2  # 618: 9 more than there are above the centre
+    left = 400 - side / 2
+    assert crop.imshape == (round(0.5 * (300 + side / 2)), round(0.5 * side))
+    np.testing.assert_allclose(crop.box, [0.5 * (300 - left), 50, 100, 200], atol=1e-9)
+    np.testing.assert_array_equal(crop.camera.R, camera.R)
+    fx, cx, cy = 1000 * 0.5, (500 - left) * 0.5, 500 * 0.5
+    np.testing.assert_allclose(crop.intrinsics, [[fx, 0, cx], [0, fx, cy], [0, 0, 1]])
+    reference = reference_crop(
+        as_dict(camera), [300, 100, 200, 400], (1000, 1000), 1 / 1.1, False, 200, 1
+    )
+    np.testing.assert_allclose(reference.K, crop.intrinsics)
+    assert reference.size == crop.imshape[::-1]
+    small = plan_crop(camera, [300, 200, 20, 40], (1000, 1000), framing=framing)
+    assert small.scale == 1
 
 
 def test_person_straight_above_the_camera():
