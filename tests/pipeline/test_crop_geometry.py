@@ -97,7 +97,7 @@ def test_camera_that_keeps_its_direction():
     framing = Framing(turns=False, box_side=200, max_enlargement=1)
     crop = plan_crop(camera, [300, 100, 200, 400], (1000, 1000), 1 / 1.1, framing=framing)
     assert crop.scale == 0.5
-    side = (200 * 0.5 + 400 * np.sqrt(0.75)) / 0.85**2  # 618: 9 more than there are above the centre
+    side = (200 * 0.5 + 400 * np.sqrt(0.75)) / 0.85**2  # more than 2 * 300
     left = 400 - side / 2
     assert crop.imshape == (round(0.5 * (300 + side / 2)), round(0.5 * side))
     np.testing.assert_allclose(crop.box, [0.5 * (300 - left), 50, 100, 200], atol=1e-9)
