@@ -107,7 +107,7 @@ def make_crop(clip, recipe, i_frame, image, person) -> Crop:
         example = Pose2DExample(coords=points.astype(np.float32), **common)
     else:
         example = Pose3DExample(
-            world_coords=joints.astype(np.float32),
+            world_coords=joints.astype(np.float32) if recipe.stores_joints else None,
             univ_coords=None if person.univ_joints is None else person.univ_joints[i_frame],
             parameters=None if person.parameters is None else person.parameters[i_frame],
             activity_name=clip.activity,

@@ -85,7 +85,7 @@ def _total_report(recipe, shard_files):
 
 def _copy_annotations(recipe, shard_files, annotations, masks, compact) -> dict:
     """Copy the records, with masks attached; returns the metadata that describes them."""
-    is_3d = recipe.kind == '3d'
+    has_bones = recipe.kind == '3d' and recipe.stores_joints
     train, trainval = (MeanBoneLengths(recipe.joint_info) for _ in range(2))
     n_examples = dict.fromkeys(SPLIT_NAMES, 0)
     entries = _merged(shard_files, 'annotations')
@@ -95,17 +95,17 @@ def _copy_annotations(recipe, shard_files, annotations, masks, compact) -> dict:
         split = path.partition('/')[0]
         n_examples[split] += 1
         example = records.DECODERS[recipe.kind](record, recipe.joint_info.n_joints)
-        if is_3d and split == SPLIT_NAMES[TRAIN]:
+        if has_bones and split == SPLIT_NAMES[TRAIN]:
             train.update(example.world_coords)
-        if is_3d and split != SPLIT_NAMES[TEST]:
+        if has_bones and split != SPLIT_NAMES[TEST]:
             trainval.update(example.world_coords)
         if masks and split != SPLIT_NAMES[TEST]:
             example.mask = masks.of(example.image_path, records.number_of(path), example.bbox)
         annotations.add(path, codec.pack(records.ENCODERS[recipe.kind](example, compact)))
     metadata = records.encode_skeleton(recipe.joint_info)
-    if is_3d and n_examples['train']:
+    if has_bones and n_examples['train']:
         metadata['train_bone_lengths'] = train.result()
-    if is_3d and n_examples['train'] + n_examples['val']:
+    if has_bones and n_examples['train'] + n_examples['val']:
         metadata['trainval_bone_lengths'] = trainval.result()
     metadata['posepile'] = dict(
         name=recipe.name,

@@ -23,6 +23,8 @@ class Recipe:
         kind: ``'3d'`` or ``'2d'``.
         crops_folder: top folder of the crop paths, relative to DATA_ROOT.
         splits: the splits that it fills.
+        stores_joints: whether examples have coordinates of joints. False where the pose is in the
+            body-model parameters; the joints of clips then only say who is seen when.
         expansion, extreme_perspective, framing: see
             :func:`~posepile.pipeline.crop_geometry.plan_crop`.
         mask_key_components: mask files made elsewhere name a crop by this many last components
@@ -40,6 +42,7 @@ class Recipe:
     crops_folder: str
     kind: str = '3d'
     splits: tuple[int, ...] = (TRAIN, VALID, TEST)
+    stores_joints: bool = True
     expansion: float = 1.0
     extreme_perspective: bool = False
     framing: Framing = USUAL_FRAMING

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import rlemasklib
+from scipy.spatial.transform import Rotation
 
 from posepile import paths
 from posepile.simulate.marker_search import marker_displacements
@@ -36,6 +37,7 @@ class Tolerances:
     box_px: float = 0.5
     marker_px: float = 1.0
     markers_found: float = 1.0  # share of those looked for
+    parameters: float = 1e-5  # radians and metres
     mask_iou: float = 0.97
     estimated_mask_iou: float = 0.85
 
@@ -51,10 +53,11 @@ class FidelityReport:
             optical centre; ``projection_px``: true joints seen by the stored camera and by the
             reference; ``coords_px``: joints of a 2D product; ``reference_px``: the reference's
             way through the source image and its direct projection; ``box_px``: edges of the box;
-            ``marker_px``: drawn markers. More than 33 m from the origin, what float32 cannot tell
-            apart is left out of those in mm.
+            ``marker_px``: drawn markers; ``parameters``: numbers of a body model. More than 33 m
+            from the origin, what float32 cannot tell apart is left out of those in mm.
         where: record with the largest error, by quantity.
-        wrong_validity, wrong_size: records with other missing joints, or another image size.
+        wrong_validity, wrong_size, wrong_parameters: records with other missing joints, another
+            image size, or parameters of another body.
         markers_sought, markers_found: drawn markers looked for, and found.
         masks: number of masks compared; ``mask_iou_min``, ``mask_iou_mean``: their overlap.
         missing_masks: records without the mask that the truth has.
@@ -72,6 +75,7 @@ class FidelityReport:
     where: dict[str, str] = field(default_factory=dict)
     wrong_validity: list[str] = field(default_factory=list)
     wrong_size: list[str] = field(default_factory=list)
+    wrong_parameters: list[str] = field(default_factory=list)
     markers_sought: int = 0
     markers_found: int = 0
     masks: int = 0
@@ -114,6 +118,7 @@ class FidelityReport:
             (self.unexpected, 'examples should not be there'),
             (self.wrong_validity, 'examples have other missing joints'),
             (self.wrong_size, 'images have another size'),
+            (self.wrong_parameters, 'examples have parameters of another body'),
             (self.missing_masks, 'masks are missing'),
         ):
             if records:
@@ -203,6 +208,7 @@ def check_product(name) -> FidelityReport:
             crop = WholeImage(person.imshape[::-1], person.box, person.camera)
         if report.kind == '3d':
             _compare_joints3d(report, example.path, loaded, person, crop)
+            _compare_parameters(report, example.path, loaded.parameters, person.parameters)
         else:
             _compare_joints2d(report, example.path, loaded, person, crop)
         _compare_pixels(report, example.path, loaded, person, crop)
@@ -225,7 +231,9 @@ def _by_record_path(people) -> dict[str, TruePerson]:
 def _compare_joints3d(report, path, example, person, crop):
     true = person.joints
     stored = example.get_world_coords()
-    if stored is None or not _same_validity(stored, true):
+    if (stored is not None) != person.has_joints:
+        report.wrong_validity.append(path)
+    elif stored is not None and not _same_validity(stored, true):
         report.wrong_validity.append(path)
     if stored is not None:
         is_valid = _is_valid(true) & _is_valid(stored)
@@ -254,6 +262,24 @@ def _compare_joints3d(report, path, example, person, crop):
         around = crop.from_source(source_pixels[is_inside])
         errors = np.linalg.norm(around - expected[is_ahead][is_inside], axis=1)
         report.note_error('reference_px', errors, path)
+
+
+def _compare_parameters(report, path, stored, true):
+    stored, true = stored or {}, true or {}
+    texts = {key for key, value in true.items() if isinstance(value, str)}
+    if stored.keys() != true.keys() or any(stored[key] != true[key] for key in texts):
+        report.wrong_parameters.append(path)
+        return
+    for key in true.keys() - texts:
+        found, expected = (np.asarray(p[key], np.float64).ravel() for p in (stored, true))
+        if found.shape != expected.shape:
+            report.wrong_parameters.append(path)
+            continue
+        if key == 'pose':  # a half turn has two vectors
+            found, expected = (
+                Rotation.from_rotvec(pose.reshape(-1, 3)).as_matrix() for pose in (found, expected)
+            )
+        report.note_error('parameters', np.abs(found - expected), path)
 
 
 def _compare_joints2d(report, path, example, person, crop):

@@ -31,6 +31,8 @@ class TruePerson:
         expansion: by how much wider than usual the product's crops are.
         turns, box_side, max_enlargement: how the crop is laid out; see
             :func:`posepile.simulate.reference_crop.reference_crop`.
+        has_joints: whether the example has ``joints``; False where ``parameters`` stand for them.
+        parameters: body-model parameters of the example as a dictionary, or None.
         is_cropped: whether the image is a crop, and not the source as it is.
         is_mask_estimated: whether the product's mask is found by a network, which cannot be exact.
     """
@@ -46,6 +48,8 @@ class TruePerson:
     is_mask_estimated: bool = False
     expansion: float = 1.0
     is_cropped: bool = True
+    has_joints: bool = True
+    parameters: dict | None = None
     turns: bool = True
     box_side: float = 1.5 * 256
     max_enlargement: float = 1.2
