@@ -107,6 +107,12 @@ class ShardWriter:
         """Append a file."""
         self._archive.add(key, data=data)
 
+    def add_image(self, path, jpeg):
+        """Append an image, unless another clip has done so: clips of several splits may share it."""
+        key = f'images/{path}'
+        if key not in self._archive:
+            self.add(key, jpeg)
+
     def add_report(self, name, report):
         """Mark the clip as done, with its report."""
         self.add(_clip_key(name), report.to_json().encode())

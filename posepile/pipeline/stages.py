@@ -115,7 +115,7 @@ def _crop_clip(recipe, name, argument, writer) -> Report:
                 record = records.ENCODERS[recipe.kind](crop.example)
                 writer.add(f'annotations/{key}', codec.pack(record))
                 if number == 0:
-                    writer.add(f'images/{image_path}', crop.jpeg)
+                    writer.add_image(image_path, crop.jpeg)
             writer.add_report(name, report)
     except RawDataError as e:
         report = Report(clips_failed=1, skipped=[f'{name}: {e}'])

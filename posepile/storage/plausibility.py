@@ -14,6 +14,7 @@ _FARTHEST = 1e6  # mm; a person a kilometre away is no crop
 _SMALLEST_SIDE = 8  # px
 _LEAST_BOX_ON_IMAGE = 0.25  # share of its area
 _USUAL_VIEW = 0.01, 20  # longer side of the image, in focal lengths
+_PLACEHOLDER = 1  # every coordinate of all joints of people whose pose nobody has annotated
 _MOST_METRES = 1000  # translation of a body model
 #: A bone is implausible if it is shorter than the first factor times the mean length; or longer
 #: than the second times it and longer by more than the third in mm.
@@ -36,6 +37,8 @@ class SeenExample:
         self.coords = example.get_world_coords() if self.is_3d else example.coords
         self.depth = None
         self.points = np.zeros((0, 2), np.float32)
+        if self.coords is not None and self.is_3d and np.all(self.coords == _PLACEHOLDER):
+            self.coords = None
         if self.coords is None:
             return
         self.coords = self.coords[np.isfinite(self.coords).all(axis=1)]
