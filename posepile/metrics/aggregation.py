@@ -1,5 +1,7 @@
 """Means over poses: over all of them, or by sequence, activity, person or any other label."""
 
+import math
+
 import numpy as np
 
 from posepile.metrics.table import Table
@@ -99,7 +101,8 @@ def group_means(values, groups, order=None) -> dict:
     Returns:
         dict of labels to floats, NaN for a group without values.
     """
-    values = _to_numpy(values).reshape(len(groups), -1)
+    values = _to_numpy(values)
+    values = values.reshape(len(groups), math.prod(values.shape[1:]))  # not -1: there may be none
     numbers = {}
     of_pose = np.array([numbers.setdefault(g, len(numbers)) for g in _plain(groups)], int)
     counts = ~np.isnan(values)

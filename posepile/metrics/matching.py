@@ -3,6 +3,22 @@
 import numpy as np
 
 
+def near_keypoints(pred, true, threshold) -> np.ndarray:
+    """How many keypoints of predicted people are near those of true ones, for all pairs.
+
+    Args:
+        pred: (P, J, 2) px; NaN, as of joints that are missing, are near nothing.
+        true: (T, J, 2) px, likewise.
+        threshold: px; both the horizontal and the vertical distance of near points are less.
+
+    Returns:
+        (T, P) int.
+    """
+    pred, true = np.asarray(pred, np.float64), np.asarray(true, np.float64)
+    distances = np.abs(true[:, np.newaxis] - pred).max(axis=-1)
+    return np.count_nonzero(distances < threshold, axis=-1)
+
+
 def greedy_matches(agreement) -> np.ndarray:
     """Let each true person in turn choose the best prediction that is left.
 

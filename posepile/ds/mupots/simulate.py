@@ -4,6 +4,7 @@ All 20 sequences are there, in a few images each, smaller than the real ones. Wh
 of them stands in :mod:`posepile.ds.mupots.simulate_takes`.
 """
 
+import dataclasses
 import os
 import os.path as osp
 import pickle
@@ -20,6 +21,7 @@ from posepile.ds.mupots.simulate_takes import (
     performers_of,
     takes_of,
 )
+from posepile.simulate.background import Background
 from posepile.simulate.markers import draw_markers
 from posepile.simulate.scene import Scene
 from posepile.simulate.truth import TruePerson
@@ -46,7 +48,7 @@ def simulate(root, seed=0, size='tiny', markers=False):
     detections = {}
     cast = cast_of(seed)
     surroundings = {
-        True: Scene([], 'room', seed=seed, supersample=1),
+        True: Scene([], _hall(seed), supersample=1),
         False: Scene([], 'field', seed=seed, supersample=1),
     }
     for take in takes_of(size):
@@ -57,6 +59,12 @@ def simulate(root, seed=0, size='tiny', markers=False):
     with open(osp.join(root, _DETECTIONS), 'wb') as f:
         pickle.dump(detections, f, protocol=4)
     return truth
+
+
+def _hall(seed):
+    """A bare room around the cameras, too."""
+    background = Background.random(np.random.default_rng([seed, 3]), 'room')
+    return dataclasses.replace(background, room=(5500, 5500, 4200), props=[])
 
 
 def _simulate_take(root, take, scene, cast, seed, markers, detections):
