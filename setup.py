@@ -14,6 +14,7 @@ REQUIREMENTS = [
     'msgpack',
     'crc32c',
     'simplejpeg',
+    'pillow',
     'av',
     'ezc3d',
     'cdflib',

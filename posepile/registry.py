@@ -4,7 +4,8 @@ Nothing here imports a dataset's code or a heavy library, so that listing is ins
 
     name = "aspset"                 # of the product, and of its packed folder
     title = "ASPset-510"
-    kind = "3d"                     # "3d" or "2d"
+    kind = "3d"                     # "3d" or "2d"; or "occluders" or "backgrounds", for images
+                                    # that training mixes in: these have no joints and no splits
     year = 2021
     citation = "Nibali et al., ..."
     homepage = "https://..."
@@ -52,6 +53,9 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+#: Products of poses, and products of images that training mixes into the others.
+POSE_KINDS = ('3d', '2d')
+IMAGE_KINDS = ('occluders', 'backgrounds')
 #: The folder whose sub-folders are the datasets.
 DATASETS_DIR = osp.join(osp.dirname(osp.abspath(__file__)), 'ds')
 
@@ -106,14 +110,19 @@ class DatasetInfo:
     licence: str
     access: str
     raw: str
-    joints: int
-    splits: tuple[str, ...]
+    joints: int = 0
+    splits: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     parameters: str = 'none'
     evaluation: bool = False
     expected: dict = dataclasses.field(default_factory=dict)
     options: dict = dataclasses.field(default_factory=dict)
     files: tuple[RawFile, ...] = ()
+
+    @property
+    def has_poses(self) -> bool:
+        """Whether the product has people with joints, and is no collection of images."""
+        return self.kind in POSE_KINDS
 
 
 def list_datasets(datasets_dir=None) -> list[DatasetInfo]:
@@ -186,6 +195,10 @@ def read_dataset(folder) -> list[DatasetInfo]:
 
     table = CheckedTable(path, content)
     name = table.name('name')
+    kind = table.choice('kind', POSE_KINDS + IMAGE_KINDS)
+    of_poses = {}
+    if kind in POSE_KINDS:
+        of_poses = dict(joints=table.integer('joints'), splits=table.splits('splits'))
     base = DatasetInfo(
         name=name,
         dataset=name,
@@ -193,15 +206,14 @@ def read_dataset(folder) -> list[DatasetInfo]:
         folder=folder,
         module=f'posepile.ds.{osp.basename(folder)}',
         title=table.string('title'),
-        kind=table.choice('kind', ('3d', '2d')),
+        kind=kind,
         year=table.integer('year'),
         citation=table.string('citation'),
         homepage=table.string('homepage'),
         licence=table.string('licence'),
         access=table.string('access'),
         raw=table.relative_path('raw'),
-        joints=table.integer('joints'),
-        splits=table.splits('splits'),
+        **of_poses,
         groups=table.strings('groups', ()),
         parameters=table.string('parameters', 'none'),
         evaluation=table.boolean('evaluation', False),
@@ -223,7 +235,7 @@ def _read_variant(base, name, table):
         name=name,
         variant=name,
         title=table.string('title', base.title),
-        kind=table.choice('kind', ('3d', '2d'), base.kind),
+        kind=table.choice('kind', POSE_KINDS if base.has_poses else IMAGE_KINDS, base.kind),
         year=table.integer('year', base.year),
         citation=table.string('citation', base.citation),
         homepage=table.string('homepage', base.homepage),

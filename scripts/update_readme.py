@@ -1,6 +1,6 @@
 """Write the dataset table of README.md from the dataset.toml files.
 
-    python scripts/update_readme.py [--check]
+python scripts/update_readme.py [--check]
 """
 
 import argparse
@@ -22,8 +22,9 @@ def table():
     for info in list_datasets():
         title = info.title if info.variant else f'[{info.title}]({info.homepage})'
         lines.append(
-            f'| `{info.name}` | {title} | {info.kind.upper()} | {info.joints} | '
-            f'{info.parameters} | {", ".join(info.splits)} | '
+            f'| `{info.name}` | {title} | {info.kind.upper() if info.has_poses else info.kind} | '
+            f'{info.joints or ""} | {info.parameters if info.has_poses else ""} | '
+            f'{", ".join(info.splits)} | '
             f'{"yes" if info.evaluation else ""} | {info.access} |'
         )
     return '\n'.join(lines)

@@ -60,7 +60,7 @@ def imported_modules(folder):
 
 def test_every_import_is_a_requirement(setup_arguments):
     """A module that the package imports must come with it, or with Python."""
-    distributions = {'cv2': 'opencv-python'}
+    distributions = {'cv2': 'opencv-python', 'PIL': 'pillow'}
     listed = {re.split('[<>=;]', r)[0].strip() for r in setup_arguments['install_requires']}
     ours_or_pythons = {'posepile', 'tomllib', *sys.stdlib_module_names}  # tomllib: since 3.11
     third_party = set(imported_modules('posepile')) - ours_or_pythons

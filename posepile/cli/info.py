@@ -20,6 +20,8 @@ def run(args):
     variants = [i.name for i in list_datasets() if i.dataset == info.dataset and i.variant]
     if args.json:
         content = dataclasses.asdict(info)
+        if not info.has_poses:
+            content['images'] = _count_images(info, state)
         print_json(content | {'variants': variants, 'state': state})
         return
 
@@ -27,11 +29,9 @@ def run(args):
     print_fields(
         [
             ('name', info.name + (f', variant of {info.dataset}' if info.variant else '')),
-            ('kind', info.kind.upper()),
-            ('joints', info.joints),
-            ('parameters', info.parameters),
-            ('splits', ', '.join(info.splits)),
-            ('benchmark', 'yes' if info.evaluation else 'no'),
+            ('kind', info.kind.upper() if info.has_poses else info.kind),
+            *_about_poses(info),
+            ('images', _count_images(info, state)),
             ('licence', info.licence),
             ('access', info.access),
             ('home page', info.homepage),
@@ -53,3 +53,23 @@ def run(args):
             ['path', 'comes from'],
             [[f'{f.raw}/{f.path}', f.url or 'you: place it by hand'] for f in files],
         )
+
+
+def _about_poses(info):
+    if not info.has_poses:
+        return []
+    return [
+        ('joints', info.joints),
+        ('parameters', info.parameters),
+        ('splits', ', '.join(info.splits)),
+        ('benchmark', 'yes' if info.evaluation else 'no'),
+    ]
+
+
+def _count_images(info, state):
+    """How many images a packed collection has; None if there is none."""
+    if info.has_poses or not state or not state['packed']:
+        return None
+    from posepile.storage.image_collection import open_images
+
+    return len(open_images(info.name))

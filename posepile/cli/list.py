@@ -28,8 +28,8 @@ def run(args):
                 ('  ' if info.variant else '') + info.name,
                 info.title,
                 info.kind,
-                info.joints,
-                ' '.join(info.splits),
+                info.joints or '-',
+                ' '.join(info.splits) or '-',
                 info.access,
                 presence_text(state),
             ]

@@ -20,7 +20,7 @@ def presence(info) -> dict | None:
         'raw': osp.isdir(raw) and any(os.scandir(raw)),
         'simulated': is_simulated(raw),
         'packed_path': osp.dirname(annotations),
-        'packed': osp.exists(annotations) and osp.exists(images),
+        'packed': osp.exists(images) and (osp.exists(annotations) or not info.has_poses),
         'steps': {s.name: step_summary(s)['state'] for s in steps_of(info.name)},
     }
 

@@ -3,7 +3,7 @@
 import os.path as osp
 
 from posepile import paths
-from posepile.errors import OptionError
+from posepile.errors import ArchiveError, OptionError, UnknownDatasetError
 from posepile.registry import find_dataset
 
 
@@ -16,7 +16,7 @@ def find_product(name_or_path) -> tuple[str, str | None]:
 
     Raises:
         ArchiveError: if it is not there; says how to make it.
-        OptionError: if it is the path of something else.
+        OptionError: if it is the path of something else, or a collection of images.
         UnknownDatasetError: if there is no such dataset either.
     """
     if name_or_path.endswith('.barecat'):
@@ -30,7 +30,37 @@ def find_product(name_or_path) -> tuple[str, str | None]:
         )
     paths.check_data_root(to_write=False)
     if not osp.exists(paths.packed_paths(name_or_path)[0]):
-        find_dataset(name_or_path)  # a misspelt name is told with the nearest ones
+        info = find_dataset(name_or_path)  # a misspelt name is told with the nearest ones
+        if not info.has_poses:
+            raise OptionError(f'{info.name} holds {info.kind}, and this is about poses.')
     from posepile.storage.access import product_paths
 
     return product_paths(name_or_path)
+
+
+def find_images(name_or_path) -> str | None:
+    """Path of the archive of a collection of images; None if the name is not that of one.
+
+    Args:
+        name_or_path: name of a product below DATA_ROOT, or path of an archive.
+
+    Raises:
+        ArchiveError: if it has not been packed; says how to make it.
+    """
+    if name_or_path.endswith('.barecat'):
+        return name_or_path if osp.basename(name_or_path) == 'images.barecat' else None
+    try:
+        info = find_dataset(name_or_path)
+    except UnknownDatasetError:  # there may be an archive of that name nevertheless
+        return None
+    if info.has_poses:
+        return None
+    paths.check_data_root(to_write=False)
+    path = paths.packed_paths(info.name)[1]
+    if not osp.exists(path):
+        raise ArchiveError(
+            path,
+            f'{info.name} has not been packed yet',
+            f'Make it with: posepile run {info.name}',
+        )
+    return path

@@ -6,7 +6,7 @@ import os.path as osp
 
 from posepile import paths
 from posepile.arguments import whole_number
-from posepile.cli.products import find_product
+from posepile.cli.products import find_images, find_product
 from posepile.cli.table import print_fields, print_json
 from posepile.errors import OptionError, UnknownDatasetError
 from posepile.registry import find_dataset
@@ -54,19 +54,15 @@ def run(args):
     if args.quarantine is not None and os.path.exists(args.quarantine):
         if not osp.isdir(args.quarantine) or os.listdir(args.quarantine):
             raise OptionError(f'--quarantine {args.quarantine}: it exists; name a new folder')
-    annotations_path, images_path = find_product(args.name)
-    from posepile.storage.in_processes import available_cores
-    from posepile.storage.verify import verify
-
-    deep = args.deep or args.quarantine is not None
-    report = verify(annotations_path, images_path, deep, args.jobs or available_cores())
+    collection = find_images(args.name)
+    if collection and args.quarantine is not None:
+        raise OptionError(f'--quarantine is for poses: pack {args.name} again instead.')
+    report = _verified(args, collection)
     _check_expected_count(args.name, report)
     result, ok = report.as_dict(), report.ok
     fidelity = None
     if args.truth:
-        from posepile.simulate.fidelity import check_product
-
-        fidelity = check_product(args.name)
+        fidelity = _compared_with_truth(args.name, collection)
         result['truth'] = fidelity.as_dict()
         ok = ok and not fidelity.problems()
         result['ok'] = ok
@@ -88,6 +84,29 @@ def run(args):
     return 0 if ok else 1
 
 
+def _verified(args, collection):
+    if collection:
+        from posepile.storage.verify_images import verify_images
+
+        return verify_images(collection, args.deep)
+    annotations_path, images_path = find_product(args.name)
+    from posepile.storage.in_processes import available_cores
+    from posepile.storage.verify import verify
+
+    deep = args.deep or args.quarantine is not None
+    return verify(annotations_path, images_path, deep, args.jobs or available_cores())
+
+
+def _compared_with_truth(name, collection):
+    if collection:
+        from posepile.simulate.true_images import check_images
+
+        return check_images(name)
+    from posepile.simulate.fidelity import check_product
+
+    return check_product(name)
+
+
 def _check_expected_count(name, report):
     """Compare with the count in the dataset's description, unless the data is simulated."""
     try:
@@ -105,7 +124,7 @@ def _print_report(report):
     counts = ', '.join(f'{n} {split}' for split, n in report.examples.items())
     print_fields(
         [
-            ('annotations', report.annotations_path),
+            ('annotations', report.annotations_path or None),
             ('images', report.images_path or 'files below DATA_ROOT'),
             ('examples', counts or None),
             ('image files', report.images or None),

@@ -46,9 +46,10 @@ class Report:
         return cls(**json.loads(text))
 
 
-def leave_task_report(report: Report):
+def leave_task_report(report: Report | dict):
     """Give the counts to the program that runs this task, if one asked for them."""
     path = os.environ.get('POSEPILE_TASK_REPORT')
     if path:
+        counts = report if isinstance(report, dict) else asdict(report)
         with replacing(path) as partial, open(partial, 'w') as f:
-            json.dump({key: value for key, value in asdict(report).items() if value}, f)
+            json.dump({key: value for key, value in counts.items() if value}, f)

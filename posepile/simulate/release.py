@@ -12,6 +12,7 @@ from posepile.cluster.state import steps_of
 from posepile.errors import OptionError
 from posepile.registry import find_dataset, read_dataset
 from posepile.simulate.origin import MARKER, simulation_arguments
+from posepile.simulate.true_images import save_true_images
 from posepile.simulate.truth import save_truth
 
 
@@ -61,7 +62,10 @@ def _simulate(info, simulator, seed, size, markers, force):
     for product, people in truth.items():
         for step in steps_of(product):
             step.delete()
-        save_truth(product, people)
+        if info.has_poses:
+            save_truth(product, people)
+        else:
+            save_true_images(product, people)
     for folder in folders:
         with open(osp.join(workplace, folder, MARKER), 'w') as f:
             json.dump(made_with, f)

@@ -8,7 +8,7 @@ import os.path as osp
 import simplepyutils as spu
 
 from posepile import paths
-from posepile.errors import ArchiveError
+from posepile.errors import ArchiveError, OptionError
 from posepile.registry import find_dataset
 from posepile.storage.archive import index_path
 from posepile.storage.lazy import Pose2DDatasetBarecat, Pose3DDatasetBarecat, read_skeleton
@@ -22,6 +22,12 @@ def get_packed_dataset(name, kind, *args, **kwargs):
         return _CLASSES[kind](name, images_beside(name))
     if str(name).endswith('.pkl'):
         return _load_pickle(name)
+    info = find_dataset(name)
+    if not info.has_poses:
+        raise OptionError(
+            f'{name} holds {info.kind}, not poses: see "Occluders and backgrounds" in '
+            'docs/training.md.'
+        )
     make_dataset = dataset_module(name).make_dataset
     return make_dataset(name, *args, **{**_subjects_from_flags(make_dataset), **kwargs})
 

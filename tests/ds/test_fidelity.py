@@ -8,6 +8,7 @@ import os
 import pytest
 
 from posepile import paths
+from posepile.cli import main
 from posepile.datasets2d import Pose2DDataset
 from posepile.datasets3d import Pose3DDataset
 from posepile.detection.network import PeopleNetwork
@@ -17,19 +18,23 @@ from posepile.pipeline.pack import pack
 from posepile.pipeline.stages import make_crops
 from posepile.registry import list_datasets
 from posepile.simulate.fidelity import check_product
+from posepile.simulate.true_images import check_images, load_true_images
 from posepile.simulate.truth import load_truth
 from posepile.storage.access import dataset_module
 from posepile.storage.verify import verify
+from posepile.storage.verify_images import verify_images
 from posepile.util import SPLIT_NAMES
 
 PRODUCTS = [
     pytest.param(info, id=info.name, marks=pytest.mark.xdist_group(info.dataset))
     for info in list_datasets()
 ]
+OF_POSES = [product for product in PRODUCTS if product.values[0].has_poses]
+OF_IMAGES = [product for product in PRODUCTS if not product.values[0].has_poses]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('info', PRODUCTS)
+@pytest.mark.parametrize('info', OF_POSES)
 def test_product_equals_the_truth(info, simulated_root, monkeypatch):
     monkeypatch.setenv('DATA_ROOT', str(simulated_root(info.name)))
     recipe = dataset_module(info.name).make_recipe(name=info.name)
@@ -61,6 +66,20 @@ def test_product_equals_the_truth(info, simulated_root, monkeypatch):
     assert isinstance(ds, Pose3DDataset if info.kind == '3d' else Pose2DDataset)
     assert ds.joint_info.names == recipe.joint_info.names
     assert not verify(*paths.packed_paths(info.name), deep=True).problems
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('info', OF_IMAGES)
+def test_collection_of_images_equals_the_truth(info, simulated_root, monkeypatch):
+    monkeypatch.setenv('DATA_ROOT', str(simulated_root(info.name)))
+    assert main(['run', info.name]) == 0
+    report = check_images(info.name)
+    assert report.problems() == []
+    assert report.images == len(load_true_images(info.name)) > 0
+    collection = dataset_module(info.name).make_dataset(name=info.name)
+    assert collection.kind == info.kind
+    assert collection.metadata['posepile']['simulated'] is True
+    assert verify_images(collection.path, deep=True).ok
 
 
 @pytest.mark.parametrize('info', PRODUCTS)

@@ -1,0 +1,23 @@
+import pytest
+
+from posepile.registry import find_dataset
+from posepile.simulate.release import simulate_release
+
+
+@pytest.fixture(scope='session')
+def simulated_voc(tmp_path_factory):
+    """DATA_ROOT with the simulated release. Not to be changed."""
+    root = tmp_path_factory.mktemp('voc')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('DATA_ROOT', str(root))
+        simulate_release(find_dataset('pascal_voc'))
+    return root
+
+
+@pytest.fixture
+def new_root(tmp_path, monkeypatch):
+    """An empty DATA_ROOT."""
+    root = tmp_path / 'root'
+    root.mkdir()
+    monkeypatch.setenv('DATA_ROOT', str(root))
+    return root
