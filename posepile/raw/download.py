@@ -16,6 +16,7 @@ import requests
 import urllib3
 
 from posepile.errors import RawDataError
+from posepile.raw.ftp import fetch_ftp
 from posepile.raw.partfile import Expected, PartFile
 from posepile.raw.responses import (
     DownloadError,
@@ -40,7 +41,7 @@ def download(url, dest, md5=None, sha256=None, size=None, progress=None) -> str:
     """Fetch ``url`` into the file ``dest``, unless that is there with the right content.
 
     Args:
-        url: http or https address. Certificates are verified.
+        url: http, https or ftp address. Certificates are verified.
         dest: path of the file. Folders are created.
         md5, sha256: checksum, hexadecimal. Without one, any non-empty file counts as right.
         size: number of bytes, if known.
@@ -144,6 +145,8 @@ def _fetch_with_retries(session, url, part, expected, progress):
 
 def _fetch(session, url, part, expected, progress):
     """One request: continue the part file if possible, else start over; raise if it ends early."""
+    if urlsplit(url).scheme == 'ftp':
+        return fetch_ftp(url, part, expected, lambda total: _bar(part, total, progress))
     # Compressed transfer would make byte positions, sizes and checksums meaningless.
     headers = {'Accept-Encoding': 'identity'}
     source = part.source or {}

@@ -291,8 +291,8 @@ def test_more_than_fits_on_the_disk_is_told_beforehand(server, dest):
 
 
 def test_unusable_address(tmp_path):
-    with pytest.raises(DownloadError, match='cannot fetch ftp://host/x'):
-        download('ftp://host/x', tmp_path / 'x')
+    with pytest.raises(DownloadError, match='cannot fetch gopher://host/x'):
+        download('gopher://host/x', tmp_path / 'x')
 
 
 def test_unreachable_server(server, dest):
