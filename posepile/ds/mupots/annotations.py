@@ -91,8 +91,9 @@ def _read_cells(path, name) -> np.ndarray:
     import scipy.io
 
     content = load_mat(path)
-    shape = {n: s for n, s, _ in scipy.io.whosmat(path)}.get(name)
-    if shape is None or len(shape) != 2:
+    variables = {n: (shape, kind) for n, shape, kind in scipy.io.whosmat(path)}
+    shape, kind = variables.get(name, ((), None))
+    if kind not in ('cell', 'struct') or len(shape) != 2:
         raise RawDataError(os.fspath(path), f'has no cells {name} (frames, people)', _REMEDY)
     value = content[name]
     if shape == (1, 1):
