@@ -76,7 +76,16 @@ def wanted_downloads(name, with_chair_masks=False) -> list[Download]:
 
 
 def fetch(name, with_chair_masks=False, server=SERVER):
+    """Download and unpack what is missing of a product; see :func:`fetch_files`."""
+    fetch_files(wanted_downloads(name, with_chair_masks), name, server)
+
+
+def fetch_files(wanted, name, server=SERVER):
     """Download and unpack what is missing.
+
+    Args:
+        wanted: list of :class:`Download`.
+        name: of what they are needed for.
 
     Raises:
         RawDataError: if the licence has not been accepted, or an archive is damaged.
@@ -86,7 +95,6 @@ def fetch(name, with_chair_masks=False, server=SERVER):
     if is_simulated(root):
         print(f'{root} is a simulated release: there is nothing to fetch')
         return
-    wanted = wanted_downloads(name, with_chair_masks)
     missing = [d for d in wanted if not d.is_in_place()]
     print(f'{len(wanted) - len(missing)} of {len(wanted)} files of {name} are in place in {root}')
     if missing:

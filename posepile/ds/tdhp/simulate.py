@@ -65,7 +65,7 @@ def simulate(root, seed=0, size='tiny', markers=False):
     root = osp.join(root, '3dhp')
     truth = {'tdhp': [], 'tdhp_full': []}
     detections = boxes.Detections(np.random.default_rng([seed, 4]))
-    studio = _empty_studio(seed)
+    studio = empty_studio(seed)
     outdoors = Scene([], 'field', seed=seed, supersample=1)
     for take in takes_of(size):
         if isinstance(take, Sequence):
@@ -85,7 +85,7 @@ def simulate(root, seed=0, size='tiny', markers=False):
     return truth
 
 
-def _empty_studio(seed):
+def empty_studio(seed):
     """A bare room with green walls."""
     background = Background.random(np.random.default_rng([seed, 3]), 'room')
     walls = np.zeros_like(background.walls) + np.uint8([45, 150, 70])

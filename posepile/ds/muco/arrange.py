@@ -1,0 +1,96 @@
+"""Decide which four moments each composite shows: ``python -m posepile.ds.muco.arrange``.
+
+Writes ``sampled_dataset_info.mat``, unless it is there. As in the authors' program, the people of
+a composite are seen by the same camera, each of the 11 cameras has 60,000 composites, and those of
+all cameras are shuffled. The numbers of ``rng(1999); randperm`` are MATLAB's own, and so is its way
+of drawing four of many: the arrangement follows the same rule, but is another one.
+"""
+
+import argparse
+import os.path as osp
+import sys
+
+import numpy as np
+
+from posepile.arguments import whole_number
+from posepile.ds.muco import pool as pools
+from posepile.ds.muco import tree
+from posepile.ds.muco.composite_info import PEOPLE, write_composite_info
+from posepile.ds.muco.origins import load_origins
+from posepile.ds.tdhp import tree as recordings
+from posepile.errors import RawDataError
+from posepile.paths import check_data_root
+from posepile.program import run_program
+
+PER_CAMERA = 60_000
+SHUFFLE_SEED = 1999
+
+
+def arrange(first_frame=pools.FIRST_FRAME, per_camera=PER_CAMERA):
+    """Choose the moments.
+
+    Args:
+        first_frame: earlier ones, in which people get into position, are not used.
+        per_camera: number of composites.
+
+    Returns:
+        The pool, a list of :class:`~posepile.ds.muco.pool.PoolEntry`; and (N, 4) indices into it.
+
+    Raises:
+        RawDataError: if no camera sees as many moments as there are people in a composite, or the
+            recordings' annotations are missing or damaged.
+    """
+    pool, rng = pools.build_pool(first_frame)
+    cameras = np.array([entry.moment.camera for entry in pool], int)
+    groups = []
+    for i_camera in range(tree.N_CAMERAS):
+        seen = np.flatnonzero(cameras == i_camera)
+        if len(seen) >= PEOPLE:
+            groups.append(seen[draw_distinct(len(seen), per_camera, rng)])
+    if not groups:
+        raise RawDataError(
+            recordings.release_dir(),
+            f'no camera sees {PEOPLE} moments with motion after frame {first_frame}',
+            'Simulated recordings are short: choose an earlier --first-frame.',
+        )
+    quadruples = np.concatenate(groups)
+    return pool, quadruples[np.random.RandomState(SHUFFLE_SEED).permutation(len(quadruples))]
+
+
+def draw_distinct(n, n_draws, rng) -> np.ndarray:
+    """(n_draws, 4) numbers below n, those of a row all different, each such row equally likely."""
+    uniform = rng.random_sample((n_draws, PEOPLE))
+    chosen = np.zeros((n_draws, 0), int)
+    for k in range(PEOPLE):
+        # The index among those that are left; counting on past the smaller ones already chosen.
+        index = np.floor(uniform[:, k] * (n - k)).astype(int)
+        for earlier in np.sort(chosen, axis=1).T:
+            index += index >= earlier
+        chosen = np.column_stack([chosen, index])
+    return chosen
+
+
+def main(argv=None) -> int:
+    """See the module's text."""
+    parser = argparse.ArgumentParser(
+        prog='python -m posepile.ds.muco.arrange', description=__doc__.splitlines()[0]
+    )
+    parser.add_argument('--first-frame', type=whole_number(), default=pools.FIRST_FRAME)
+    parser.add_argument('--per-camera', type=whole_number(1), default=PER_CAMERA)
+    return run_program(_run, parser.parse_args(argv))
+
+
+def _run(args):
+    check_data_root()
+    path = tree.arrangement_path()
+    if osp.exists(path):
+        print(f'{path} is in place')
+    else:
+        pool, quadruples = arrange(args.first_frame, args.per_camera)
+        write_composite_info(path, pool, quadruples)
+        print(f'{len(pool)} moments')
+    print(f'{len(load_origins())} composites')
+
+
+if __name__ == '__main__':
+    sys.exit(main())
