@@ -2,7 +2,8 @@
 
 Effects are called with (image, mask, rng): image (H, W, 3) uint8 RGB, mask (H, W) uint8 0..255 of
 the person or None, a NumPy generator; they return an image of the same kind and leave the given
-one as it is.
+one as it is. One that depends on what the example is has a method ``for_example(example)`` that
+returns the effect for it.
 """
 
 from dataclasses import dataclass

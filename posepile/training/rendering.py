@@ -21,8 +21,19 @@ def render(image, view) -> np.ndarray:
     if view.lens.distortion is not None:
         x, y = view.lens.maps(view.to_view, view.intrinsics, size)
         return cv2.remap(image, x, y, cv2.INTER_LINEAR)
-    to_image = np.linalg.inv(view.homography)
-    factor = int(_pixels_per_pixel(to_image, view.side))
+    return warp(image, np.linalg.inv(view.homography), size)
+
+
+def warp(image, to_image, size, border=cv2.BORDER_CONSTANT) -> np.ndarray:
+    """Resample an image as :func:`render` does.
+
+    Args:
+        image: (H, W, 3) or (H, W) uint8.
+        to_image: (3, 3) homography from pixels of the result to those of the image.
+        size: (width, height) of the result.
+        border: of OpenCV's; by default black.
+    """
+    factor = int(_pixels_per_pixel(to_image, size))
     factor = min(factor, image.shape[0], image.shape[1])
     if factor > 1:
         image = _averaged(image, factor)
@@ -30,12 +41,13 @@ def render(image, view) -> np.ndarray:
         to_image = (
             np.array([[1 / factor, 0, center], [0, 1 / factor, center], [0, 0, 1]]) @ to_image
         )
-    return cv2.warpPerspective(image, to_image, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpPerspective(image, to_image, size, flags=flags, borderMode=border)
 
 
-def _pixels_per_pixel(to_image, side):
-    """How far the image moves on when the middle of the view does by a pixel."""
-    middle = np.array([side / 2, side / 2, 1])
+def _pixels_per_pixel(to_image, size):
+    """How far the image moves on when the middle of the result does by a pixel."""
+    middle = np.array([size[0] / 2, size[1] / 2, 1])
     there = to_image @ middle
     place = there[:2] / there[2]
     jacobian = (to_image[:2, :2] - np.outer(place, to_image[2, :2])) / there[2]

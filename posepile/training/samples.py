@@ -17,7 +17,8 @@ def make_sample(example, random_view, mirror_mapping, joint_map, effects, rng, w
         mirror_mapping: of the skeleton that ``joint_map`` leads to.
         joint_map: (J', D) joints of the example to (J, D), see
             :class:`~posepile.training.skeleton.JointMap`.
-        effects: called one after the other, see :mod:`posepile.training.appearance`.
+        effects: called one after the other, see :mod:`posepile.training.appearance`. Of one with a
+            method ``for_example(example)``, what that returns is called.
         with_mask: add the person's mask.
 
     Returns:
@@ -40,6 +41,8 @@ def make_sample(example, random_view, mirror_mapping, joint_map, effects, rng, w
         mask = render(rlemasklib.decode(example.mask) * np.uint8(255), view)
     image = render(example.get_image(), view)
     for effect in effects:
+        if hasattr(effect, 'for_example'):
+            effect = effect.for_example(example)
         image = effect(image, mask, rng)
     sample = dict(
         image=image,
