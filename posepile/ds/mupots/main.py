@@ -114,7 +114,9 @@ def annotated_people(sequence, frames, K):
     n_frames = len(poses.is_valid)
     notes = []
     if frames != list(range(n_frames)):
-        notes.append(f'there are {len(frames)} images, {n_frames} frames are annotated')
+        notes.append(
+            f'there are {len(frames)} images, {n_frames} frames are annotated, not the same ones'
+        )
     rays = poses.joints @ K.T
     with np.errstate(divide='ignore', invalid='ignore'):
         pixels = rays[..., :2] / rays[..., 2:]
