@@ -225,7 +225,7 @@ def _check_record(key, data, found):
 
 def _numbers(key, example, setup):
     is_3d = setup.kind == '3d'
-    coords = example.get_world_coords() if is_3d else example.coords
+    coords = plausibility.known_coords(example)
     if coords is None:
         coords = np.full((setup.n_joints, 3 if is_3d else 2), np.nan, np.float32)
     return ExampleNumbers(

@@ -14,7 +14,7 @@ _FARTHEST = 1e6  # mm; a person a kilometre away is no crop
 _SMALLEST_SIDE = 8  # px
 _LEAST_BOX_ON_IMAGE = 0.25  # share of its area
 _USUAL_VIEW = 0.01, 20  # longer side of the image, in focal lengths
-_PLACEHOLDER = 1  # every coordinate of all joints of people whose pose nobody has annotated
+_PLACEHOLDER = 1  # every coordinate of people whose pose nobody has annotated
 _MOST_METRES = 1000  # translation of a body model
 #: A bone is implausible if it is shorter than the first factor times the mean length; or longer
 #: than the second times it and longer by more than the third in mm.
@@ -34,11 +34,9 @@ class SeenExample:
         self.example = example
         self.is_3d = hasattr(example, 'world_coords')
         self.box = np.asarray(example.bbox, np.float64)
-        self.coords = example.get_world_coords() if self.is_3d else example.coords
+        self.coords = known_coords(example)
         self.depth = None
         self.points = np.zeros((0, 2), np.float32)
-        if self.coords is not None and self.is_3d and np.all(self.coords == _PLACEHOLDER):
-            self.coords = None
         if self.coords is None:
             return
         self.coords = self.coords[np.isfinite(self.coords).all(axis=1)]
@@ -58,6 +56,14 @@ class SeenExample:
         if not self.is_3d or self.coords is None or len(self.coords) < 5:
             return None
         return float(np.linalg.norm(np.ptp(self.coords, axis=0)))
+
+
+def known_coords(example):
+    """(J, 3) mm or (J, 2) px of an example; None if it has no joints, or placeholders for them."""
+    if not hasattr(example, 'world_coords'):
+        return example.coords
+    coords = example.get_world_coords()
+    return None if coords is not None and np.all(coords == _PLACEHOLDER) else coords
 
 
 def example_problems(seen: SeenExample, image_size):

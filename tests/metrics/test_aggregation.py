@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posepile.metrics.aggregation import AVERAGE, Scores, group_means, mean
-from posepile.metrics.matching import greedy_matches
+from posepile.metrics.matching import greedy_matches, near_keypoints
 
 NAN = float('nan')
 
@@ -74,6 +74,19 @@ def test_greedy_matching_takes_true_people_in_turn():
     np.testing.assert_array_equal(greedy_matches([[NAN, 2], [1, NAN]]), [1, 0])
     np.testing.assert_array_equal(greedy_matches(np.zeros((2, 0))), [-1, -1])
     assert greedy_matches(np.zeros((0, 3))).shape == (0,)
+
+
+def test_near_keypoints_are_so_in_both_directions():
+    true = np.array([[[0, 0], [100, 100], [NAN, NAN]], [[500, 0], [0, 500], [7, 7]]])
+    pred = true[:1] + [[[39.9, -39.9]], [[40, 0]], [[0, 41]]]
+    np.testing.assert_array_equal(near_keypoints(pred, true, 40), [[2, 0, 0], [0, 0, 0]])
+    np.testing.assert_array_equal(near_keypoints(true, true, 40), [[2, 0], [0, 3]])
+    assert near_keypoints(pred[:0], true, 40).shape == (2, 0)
+
+
+def test_groups_without_any_pose_are_nan():
+    for shape in ((0,), (0, 17)):
+        assert np.isnan(group_means(np.zeros(shape), [], order=['a'])['a'])
 
 
 @settings(max_examples=50, deadline=None)

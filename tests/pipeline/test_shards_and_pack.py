@@ -295,6 +295,25 @@ def test_two_people_share_a_frame_and_its_decoding():
     assert recipe.open().examples[TRAIN][1].image_path == 'noise_downscaled/0/0_01.jpg'
 
 
+@pytest.mark.parametrize('n_tasks', [1, 2])
+def test_clips_of_several_splits_share_images(n_tasks):
+    """Clips 0 and 1, in one shard or in two, are of the same frames; of clip 2, nothing is left."""
+
+    def read_clip(i):
+        split = (VALID, TEST, TRAIN)[i]
+        return read_noise_clip(0, split=split, frames=NoiseFrames(0, 4, bad=range(4 * (i == 2))))
+
+    recipe = noise_recipe(read_clip, n_clips=3)
+    for i_task in range(n_tasks):
+        make_crops(recipe, i_task, n_tasks)
+    assert pack(recipe).crops == 8
+    ds = recipe.open()
+    val, test = ([e.load() for e in ds.examples[split]] for split in (VALID, TEST))
+    assert [e.image_path for e in val] == [e.image_path for e in test]
+    assert len({e.image_path for e in val}) == 4
+    np.testing.assert_array_equal(val[1].image, test[1].image)
+
+
 def test_masks_made_elsewhere_are_attached(data_root):
     recipe = noise_recipe(mask_key_components=2)
     make_crops(recipe)

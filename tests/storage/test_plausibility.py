@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import rlemasklib
 
-from posepile.storage.plausibility import SeenExample, example_problems, example_warnings
+from posepile.storage.plausibility import (
+    SeenExample,
+    example_problems,
+    example_warnings,
+    known_coords,
+)
 from posepile.storage.statistics import bone_lengths
 from tests.storage.packed_samples import JOINT_INFO, make_example
 
@@ -49,6 +54,15 @@ def test_a_span_that_is_rare(example3d):
     middle = example3d.camera.t
     example3d.world_coords = middle + (example3d.world_coords - middle) * np.float32(3)
     assert problems(example3d) == {} and set(warnings(example3d)) == {'units'}
+
+
+def test_people_without_pose_have_placeholders(example3d):
+    """As in the test split of a benchmark: every joint at (1, 1, 1), wherever the person is."""
+    example3d.world_coords = np.ones_like(example3d.world_coords)
+    assert problems(example3d) == {} and warnings(example3d) == {}
+    assert known_coords(example3d) is None
+    example3d.world_coords = example3d.world_coords + np.float32(1)
+    assert 'units' in problems(example3d)
 
 
 def test_joints_somewhere_else_than_the_box(example):

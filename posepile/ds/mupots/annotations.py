@@ -44,7 +44,9 @@ def read_poses(path) -> SequencePoses:
     flags = [_is_true(getattr(c, 'isValidFrame', 0)) for c in cells.flat]
     is_valid = np.array(flags, bool).reshape(cells.shape)
     arrays = [
-        np.array([_coordinates(c, name) for c in cells.flat]).reshape(*cells.shape, len(TEST_JOINTS), n)
+        np.array([_coordinates(c, name) for c in cells.flat]).reshape(
+            *cells.shape, len(TEST_JOINTS), n
+        )
         for name, n in _SIZES.items()
     ]
     for name, array in zip(_SIZES, arrays, strict=True):

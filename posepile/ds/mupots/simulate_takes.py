@@ -65,7 +65,7 @@ TINY = (
     Take(11, 1, 1),
     Take(12, 3, 2, distance=380),
     *(Take(number, n_frames=2) for number in range(13, 20)),
-    Take(20, 3, 2, distance=2000),  # partly out of the picture
+    Take(20, 3, 2, distance=2800),  # partly out of the picture
 )
 
 
