@@ -63,7 +63,10 @@ def known_coords(example):
     if not hasattr(example, 'world_coords'):
         return example.coords
     coords = example.get_world_coords()
-    return None if coords is not None and np.all(coords == _PLACEHOLDER) else coords
+    if coords is None:
+        return None
+    known = coords[np.isfinite(coords)]
+    return None if known.size and np.all(known == _PLACEHOLDER) else coords
 
 
 def example_problems(seen: SeenExample, image_size):

@@ -60,7 +60,8 @@ def test_people_without_pose_have_placeholders(example3d):
     """As in the test split of a benchmark: every joint at (1, 1, 1), wherever the person is."""
     example3d.world_coords = np.ones_like(example3d.world_coords)
     assert problems(example3d) == {} and warnings(example3d) == {}
-    assert known_coords(example3d) is None
+    example3d.world_coords[3] = np.nan  # a joint that the product has, and the release has not
+    assert problems(example3d) == {} and known_coords(example3d) is None
     example3d.world_coords = example3d.world_coords + np.float32(1)
     assert 'units' in problems(example3d)
 
