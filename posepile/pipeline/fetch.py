@@ -52,11 +52,16 @@ def _is_in_place(folder, file):
     path = osp.join(folder, file.path)
     if file.unpack is None:
         return file.url is None and osp.exists(path)  # download() checks the others
-    if osp.exists(_mark(path)):
+    if is_unpacked(path):
         return True
     # An archive without a mark was being unpacked when something stopped it.
     provided = file.provides is not None and osp.exists(osp.join(folder, file.provides))
     return provided and not osp.exists(path)
+
+
+def is_unpacked(archive_path) -> bool:
+    """Whether an archive was unpacked completely by :func:`fetch_dataset`."""
+    return osp.exists(_mark(archive_path))
 
 
 def _mark(archive_path):

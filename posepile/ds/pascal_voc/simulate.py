@@ -244,7 +244,9 @@ def _soft(mask):
 def _halved(image):
     """Means over the areas of the pixels of an image of half the size."""
     rows, columns = (_areas(n, max(1, round(n * 0.5))) for n in image.shape[:2])
-    return np.einsum('ay,yx...,bx->ab...', rows, image, columns)
+    if image.ndim == 2:
+        return rows @ image @ columns.T
+    return np.stack([rows @ image[..., c] @ columns.T for c in range(3)], axis=2)
 
 
 def _areas(n, n_new):
