@@ -32,6 +32,8 @@ begin() {
     local checked
     if [[ -n ${POSEPILE_PLAN_FD:-} ]]; then
         export POSEPILE_DATASET=${2:-$1}
+        # As below: commands that name it must be the same as when they are run.
+        [[ ! -d ${DATA_ROOT:-} ]] || DATA_ROOT=$(cd "$DATA_ROOT" && pwd)
         return
     fi
     _posepile_python

@@ -48,8 +48,9 @@ def small_square(data: bytes, name='<bytes>') -> np.ndarray:
 def orientation(data: bytes):
     """The EXIF orientation of an image file; None if it has none, or one that cannot be read."""
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
-            warnings.simplefilter('ignore')  # of what is odd, but can be read
-            return image.getexif().get(_ORIENTATION)
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # those of what is odd, but can be read
+            with Image.open(io.BytesIO(data)) as image:
+                return image.getexif().get(_ORIENTATION)
     except _ODD_METADATA:
         return None

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from posepile.cluster.plan import plan_of
 from posepile.ds.inria_holidays import main
 from posepile.ds.inria_holidays.photographs import orientation, small_square
 from posepile.ds.inria_holidays.simulate import MARKS, OTHER_DETECTIONS
@@ -194,3 +195,13 @@ def read_all(root):
 def test_no_photographs(new_root):
     with pytest.raises(RawDataError, match='no photographs.*jpg1.tar.gz'):
         main.shrink(INFO)
+
+
+def test_steps_are_the_same_however_the_data_root_is_written(new_root, monkeypatch):
+    commands = []
+    for written in (new_root, f'{new_root}/', new_root.name, f'{new_root}/../{new_root.name}'):
+        monkeypatch.chdir(new_root.parent)
+        monkeypatch.setenv('DATA_ROOT', str(written))
+        commands.append([request.command for request in plan_of(INFO)])
+    assert any(str(new_root) in word for command in commands[0] for word in command)
+    assert commands == commands[:1] * 4
