@@ -4,15 +4,19 @@
 
 The dataset must have been packed below DATA_ROOT (posepile simulate aspset; posepile run aspset).
 Its JPEGs and records are written anew as loose files, to LMDB and to WebDataset shards, and read in
-the same batches: record decoded, JPEG decoded, annotations stacked, images cut or padded to
+the same batches: records decoded, JPEGs decoded, annotations stacked, images cut or padded to
 256 x 256 and stacked. All but WebDataset, which reads in sequence, get the same shuffled order.
-The floor is the JPEG decoder alone, on bytes in memory. Ways are measured in turns and the best of
-all repeats counts. Everything is in the page cache: this compares programs, not disks. Needs lmdb
+All are read through PyTorch's DataLoader, the archive also through PoseLoader, which uses the
+memory of images again.
+The floor is the JPEG decoder alone, on bytes in memory, in as many processes. Ways are measured in
+turns and the best of all repeats counts. A small dataset is gone through several times per epoch.
+Everything is in the page cache: this compares programs, not disks. Needs lmdb
 and webdataset.
 """
 
 import argparse
 import json
+import math
 import os
 import resource
 import tempfile
@@ -29,15 +33,17 @@ from torch.utils import data
 from posepile.raw.images import decode_image
 from posepile.storage import archive, codec
 from posepile.storage.access import product_paths
-from posepile.storage.lazy import open_dataset
+from posepile.storage.lazy import load_all, open_dataset
 from posepile.storage.records import dict_to_example3d
-from posepile.training import Schedule, ShuffledOrder
+from posepile.training import PoseLoader, Schedule, ShuffledOrder
 from posepile.training.forking import quiet_worker
 from posepile.util import TRAIN
 
 SIDE = 256
 BATCH_SIZE = 32
 N_SHARDS = 4
+FLOOR = 'JPEG decoding alone'
+OURS = 'barecat, PoseLoader'
 
 
 def main():
@@ -46,23 +52,21 @@ def main():
     )
     parser.add_argument('--dataset', default='aspset', help='name of a packed 3D dataset')
     parser.add_argument('--workers', type=int, nargs='+', default=[0, 1, 2])
-    parser.add_argument('--examples', type=int, default=1024, help='per epoch, at most')
+    parser.add_argument('--examples', type=int, default=1024, help='per epoch')
     parser.add_argument('--repeats', type=int, default=5)
     parser.add_argument('--json', metavar='FILE', help='also write the figures to this file')
     args = parser.parse_args()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     dataset = open_dataset(*product_paths(args.dataset))
-    n = min(args.examples, len(dataset.examples[TRAIN]))
-    n -= n % BATCH_SIZE
     with tempfile.TemporaryDirectory() as folder:
-        ways = store_in_all_ways(dataset, n, folder)
+        ways = store_in_all_ways(dataset, args.examples - args.examples % BATCH_SIZE, folder)
         figures = dict(
             dataset=args.dataset,
-            examples=n,
-            floor=measure_floor(dataset, n, args.repeats),
-            workers={w: measure(ways, n, w, args.repeats) for w in args.workers},
-            memory=memory_over_epochs(ways['barecat'], n),
+            examples=len(ways[OURS]),
+            different_examples=len(dataset.examples[TRAIN]),
+            workers={w: measure(ways, w, args.repeats) for w in args.workers},
+            memory=memory_over_epochs(ways[OURS]),
         )
     print_figures(figures)
     if args.json:
@@ -70,36 +74,74 @@ def main():
             json.dump(figures, f, indent=1)
 
 
-class Archived(data.Dataset):
+class Way(data.Dataset):
+    """So many examples, of which some may be the same."""
+
+    image_shape = SIDE, SIDE, 3
+
+    def __init__(self, n, n_different):
+        self.n = n
+        self.n_different = n_different
+
+    def __len__(self):
+        return self.n
+
+    def __getitems__(self, keys):
+        return self.get_samples(keys)
+
+    def get_samples(self, keys, images=None):
+        images = [np.empty(self.image_shape, np.uint8) for _ in keys] if images is None else images
+        examples = self.examples_of([index % self.n_different for _, index, _ in keys])
+        return [arrays_of(example, image) for example, image in zip(examples, images, strict=True)]
+
+
+class BareDecoding(Way):
+    """The floor: JPEGs that are in memory, and nothing is done with their pixels."""
+
+    def __init__(self, n, jpegs):
+        super().__init__(n, len(jpegs))
+        self.jpegs = jpegs
+
+    def get_samples(self, keys, images=None):
+        for _, i, _ in keys:
+            simplejpeg.decode_jpeg(self.jpegs[i % self.n_different], strict=True)
+        return [dict(box=0)] * len(keys)
+
+
+class Archived(Way):
     """What training code does: examples of the packed dataset."""
 
-    def __init__(self, examples):
+    def __init__(self, n, n_different, examples):
+        super().__init__(n, n_different)
         self.examples = examples
 
-    def __getitem__(self, key):
-        return arrays_of(self.examples[key[1]].load())
+    def examples_of(self, indices):
+        return load_all((self.examples[i] for i in indices), keep_images=False)
 
 
-class Stored(data.Dataset):
+class Stored(Way):
     """Records and images from somewhere else, decoded by the same functions."""
 
-    def __init__(self, n_joints):
+    def __init__(self, n, n_different, n_joints):
+        super().__init__(n, n_different)
         self.n_joints = n_joints
 
-    def __getitem__(self, key):
-        return self.decode(*self.read(key[1]))
+    def examples_of(self, indices):
+        examples = [self.decode(self.read_record(i)) for i in indices]
+        for i, example in zip(indices, examples, strict=True):
+            example.image = decode_image(self.read_jpeg(i))
+            yield example
+            example.image = None
 
-    def decode(self, record, jpeg):
-        example = dict_to_example3d(codec.unpack(record), self.n_joints)
-        example.image = decode_image(jpeg)
-        return arrays_of(example)
+    def decode(self, record):
+        return dict_to_example3d(codec.unpack(record), self.n_joints)
 
 
 class LooseFiles(Stored):
     """Two files for each example."""
 
-    def __init__(self, n_joints, folder):
-        super().__init__(n_joints)
+    def __init__(self, *args, folder):
+        super().__init__(*args)
         self.folder = folder
 
     def write(self, i, record, jpeg):
@@ -108,17 +150,22 @@ class LooseFiles(Stored):
             with open(f'{self.folder}/{i:08d}.{ending}', 'wb') as f:
                 f.write(content)
 
-    def read(self, i):
-        for ending in ('msgpack', 'jpg'):
-            with open(f'{self.folder}/{i:08d}.{ending}', 'rb') as f:
-                yield f.read()
+    def read_record(self, i):
+        return self._read(f'{i:08d}.msgpack')
+
+    def read_jpeg(self, i):
+        return self._read(f'{i:08d}.jpg')
+
+    def _read(self, name):
+        with open(f'{self.folder}/{name}', 'rb') as f:
+            return f.read()
 
 
 class Lmdb(Stored):
     """Two entries of a memory-mapped B-tree."""
 
-    def __init__(self, n_joints, folder):
-        super().__init__(n_joints)
+    def __init__(self, *args, folder):
+        super().__init__(*args)
         self.folder = folder
         self._env = self._reading = None
 
@@ -128,11 +175,14 @@ class Lmdb(Stored):
                 writing.put(b'%08d.msgpack' % i, record)
                 writing.put(b'%08d.jpg' % i, jpeg)
 
-    def read(self, i):
+    def read_record(self, i):
         if self._env is None:
             self._env = lmdb.open(self.folder, readonly=True, lock=False, readahead=False)
             self._reading = self._env.begin()
-        return self._reading.get(b'%08d.msgpack' % i), self._reading.get(b'%08d.jpg' % i)
+        return self._reading.get(b'%08d.msgpack' % i)
+
+    def read_jpeg(self, i):
+        return self._reading.get(b'%08d.jpg' % i)
 
     def close(self):
         """To be called before a fork: workers may not open what is open here."""
@@ -142,76 +192,83 @@ class Lmdb(Stored):
 
 
 def web_dataset(stored, pattern):
-    """A sequential stream over tar shards."""
+    """A sequential stream over tar shards, as long as the epoch of the others."""
     shards = webdataset.WebDataset(pattern, shardshuffle=False, empty_check=False)
-    return shards.map(lambda files: stored.decode(files['msgpack'], files['jpg']))
+
+    def sample(files):
+        example = stored.decode(files['msgpack'])
+        example.image = decode_image(files['jpg'])
+        return arrays_of(example, np.empty(Way.image_shape, np.uint8))
+
+    return shards.map(sample).repeat(stored.n // stored.n_different)
 
 
 def store_in_all_ways(dataset, n, folder):
-    """{name: dataset for a DataLoader}."""
-    n_joints = dataset.joint_info.n_joints
+    """{name: dataset for a DataLoader} with n examples per epoch, or a few less."""
     files = list(raw_files(dataset, n))
-    loose, in_lmdb = LooseFiles(n_joints, f'{folder}/loose'), Lmdb(n_joints, f'{folder}/lmdb')
+    n -= n % math.lcm(len(files), BATCH_SIZE)
+    figures = n, len(files), dataset.joint_info.n_joints
+    loose = LooseFiles(*figures, folder=f'{folder}/loose')
+    in_lmdb = Lmdb(*figures, folder=f'{folder}/lmdb')
     in_lmdb.write_all(files)
     for i, (record, jpeg) in enumerate(files):
         loose.write(i, record, jpeg)
     for shard in range(N_SHARDS):
         with webdataset.TarWriter(f'{folder}/{shard:04d}.tar') as writer:
-            for i in range(shard, n, N_SHARDS):
+            for i in range(shard, len(files), N_SHARDS):
                 record, jpeg = files[i]
                 writer.write({'__key__': f'{i:08d}', 'msgpack': record, 'jpg': jpeg})
     shards = f'{folder}/{{0000..{N_SHARDS - 1:04d}}}.tar'
     return {
-        'barecat': Archived(dataset.examples[TRAIN]),
+        FLOOR: BareDecoding(n, [jpeg for _, jpeg in files]),
+        OURS: Archived(n, len(files), dataset.examples[TRAIN]),
+        'barecat, DataLoader': Archived(n, len(files), dataset.examples[TRAIN]),
         'loose files': loose,
         'lmdb': in_lmdb,
-        'webdataset (sequential)': web_dataset(Stored(n_joints), shards),
+        'webdataset (sequential)': web_dataset(Stored(*figures), shards),
     }
 
 
 def raw_files(dataset, n):
-    """Record and JPEG of the first examples, as bytes."""
-    for example in dataset.examples[TRAIN][:n]:
+    """Record and JPEG of the first n examples, or of whole batches if there are fewer, as bytes."""
+    n = min(n, len(dataset.examples[TRAIN]))
+    for example in dataset.examples[TRAIN][: n - n % BATCH_SIZE]:
         record = archive.read_file(dataset.annotations_path, example.path)
         yield record, archive.read_file(dataset.images_path, example.image_path)
 
 
-def arrays_of(example):
+def arrays_of(example, image):
     """What a network would get; the image is cut at once, as an augmentation would do it."""
-    image = np.zeros((SIDE, SIDE, 3), np.uint8)
     height, width = (min(SIDE, n) for n in example.image.shape[:2])
     image[:height, :width] = example.image[:height, :width]
+    image[height:] = 0
+    image[:, width:] = 0
     return dict(
         image=image,
-        coords=example.world_coords,
+        coords3d=example.world_coords,
         box=example.bbox,
-        intrinsics=example.camera.intrinsic_matrix,
+        intrinsics=np.asarray(example.camera.intrinsic_matrix),
     )
 
 
-def collate(samples):
-    """Stacked arrays."""
-    return {
-        name: torch.from_numpy(np.stack([sample[name] for sample in samples]))
-        for name in ('image', 'coords', 'box', 'intrinsics')
-    }
-
-
-def make_loader(way, n, workers):
+def make_loader(way, workers, is_ours):
+    if is_ours:
+        return PoseLoader(way, Schedule(ShuffledOrder([len(way)]), BATCH_SIZE), workers=workers)
     options = dict(
         num_workers=workers,
-        collate_fn=collate,
         persistent_workers=workers > 0,
         worker_init_fn=quiet_worker if workers else None,
     )
     if isinstance(way, data.IterableDataset):
         return data.DataLoader(way, batch_size=BATCH_SIZE, **options)
-    return data.DataLoader(way, batch_sampler=Schedule(ShuffledOrder([n]), BATCH_SIZE), **options)
+    schedule = Schedule(ShuffledOrder([len(way)]), BATCH_SIZE)
+    return data.DataLoader(way, batch_sampler=schedule, **options)
 
 
-def measure(ways, n, workers, repeats):
+def measure(ways, workers, repeats):
     """{way: examples per second}; the workers have started and the first batches come early."""
-    loaders = {name: make_loader(way, n, workers) for name, way in ways.items()}
+    n = len(ways[OURS])
+    loaders = {name: make_loader(way, workers, name == OURS) for name, way in ways.items()}
     for loader in loaders.values():
         assert sum(len(batch['box']) for batch in loader) == n
     best = dict.fromkeys(loaders, 0)
@@ -223,18 +280,6 @@ def measure(ways, n, workers, repeats):
             best[name] = max(best[name], n / (clock(workers) - start))
     ways['lmdb'].close()
     return best
-
-
-def measure_floor(dataset, n, repeats):
-    """JPEGs per second of the decoder alone."""
-    jpegs = [jpeg for _, jpeg in raw_files(dataset, n)]
-    rates = []
-    for _ in range(repeats):
-        start = clock(0)
-        for jpeg in jpegs:
-            simplejpeg.decode_jpeg(jpeg, strict=True)
-        rates.append(n / (clock(0) - start))
-    return max(rates)
 
 
 def clock(workers):
@@ -249,15 +294,15 @@ class WithMemory(data.Dataset):
         self.way = way
 
     def __getitem__(self, key):
-        self.way[key]
+        self.way.get_samples([key])
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def memory_over_epochs(way, n):
+def memory_over_epochs(way):
     """Peak memory in MB of two workers after a tenth of an epoch, and after one and three."""
-    schedule = Schedule(ShuffledOrder([n]), BATCH_SIZE)
+    schedule = Schedule(ShuffledOrder([len(way)]), BATCH_SIZE)
     loader = data.DataLoader(
-        WithMemory(way), batch_sampler=schedule, num_workers=2, collate_fn=max,
+    WithMemory(way), batch_sampler=schedule, num_workers=2, collate_fn=max,
         persistent_workers=True, worker_init_fn=quiet_worker,
     )  # fmt: skip
     peaks = [peak for _ in range(3) for peak in loader]
@@ -270,15 +315,17 @@ def memory_over_epochs(way, n):
 
 
 def print_figures(figures):
-    print(f'{figures["examples"]} examples of {figures["dataset"]}, batches of {BATCH_SIZE}')
-    print(f'JPEG decoding alone {figures["floor"]:8.0f} /s (processor time)')
+    print(
+        f'{figures["examples"]} examples of {figures["dataset"]} per epoch, of which '
+        f'{figures["different_examples"]} are different, batches of {BATCH_SIZE}'
+    )
     for workers, rates in figures['workers'].items():
         unit = 'processor time' if workers == 0 else 'wall time'
         rivals = max(rates['loose files'], rates['lmdb'])
         print(f'{workers} workers, examples per second of {unit}')
         for name, rate in rates.items():
-            print(f'  {name:24} {rate:8.0f}   {rate / figures["floor"]:.2f} of the floor')
-        print(f'  barecat over the faster random-access rival: {rates["barecat"] / rivals:.3f}')
+            print(f'  {name:24} {rate:8.0f}   {rate / rates[FLOOR]:.2f} of the floor')
+        print(f'  ours over the faster random-access rival: {rates[OURS] / rivals:.3f}')
     memory = figures['memory']
     print(
         f'peak memory of a worker: {memory["tenth"]:.0f} MB after a tenth of an epoch, '

@@ -6,9 +6,12 @@ An archive is ``<path>`` (SQLite index) and ``<path>-shard-00000`` ... (contents
 import contextlib
 import errno
 import glob
+import math
 import os
 import sqlite3
 import threading
+import time
+from typing import NamedTuple
 
 import barecat
 from crc32c import crc32c
@@ -95,6 +98,7 @@ class ArchiveWriter:
 def remove_archive(path):
     """Delete the archive at ``path`` (index first) and its temporary files, if there are any."""
     escaped = glob.escape(os.fspath(path))
+    _readers().pop(os.fspath(path), None)
     for file in [path, *glob.glob(f'{escaped}-*'), *glob.glob(f'{escaped}.index*')]:
         with contextlib.suppress(FileNotFoundError):
             os.remove(file)
@@ -122,19 +126,22 @@ def open_reader(path) -> barecat.Barecat:
     """
     path = os.fspath(path)
     _check_path(path)
-    if getattr(_local, 'pid', None) != os.getpid():
-        _local.pid, _local.readers = os.getpid(), {}
+    readers = _readers()
     try:
         stat = os.stat(index_path(path))
         signature = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
-        known_signature, reader = _local.readers.get(path, (None, None))
+        reader, known_signature, _ = readers.get(path, (None, None, None))
         if signature != known_signature:
-            reader = barecat.Barecat(path, readonly=True)
+            # SQLite need not lock the index for every query: what changes one puts a new file in
+            # its place. Only a writer of another kind that was killed leaves changes beside it.
+            reader = barecat.Barecat(
+                path, readonly=True, readonly_is_immutable=not _has_pending_changes(path)
+            )
             for problem in foreign_objects(reader.index.conn):
                 raise ArchiveError(path, problem, 'Do not use it: it may run code of its maker.')
             reader.index.fetch_one('SELECT 1 FROM files LIMIT 1')
             _ = reader.sharder.shard_files
-            _local.readers[path] = (signature, reader)
+        readers[path] = reader, signature, time.monotonic()
         return reader
     except FileNotFoundError as e:
         if os.path.exists(index_path(path)):
@@ -146,6 +153,30 @@ def open_reader(path) -> barecat.Barecat:
         raise ArchiveError(path, 'there is no such archive') from None
     except (sqlite3.Error, barecat.BarecatError, RuntimeError, ValueError) as e:
         raise _damaged_index(path, e) from e
+
+
+def _has_pending_changes(path):
+    try:
+        return os.path.getsize(f'{index_path(path)}-wal') > 0
+    except FileNotFoundError:
+        return False
+
+
+def _readers() -> dict:
+    """{path: (handle, what its index file was like, when that was looked at)} of this thread."""
+    if getattr(_local, 'pid', None) != os.getpid():
+        _local.pid, _local.readers = os.getpid(), {}
+    return _local.readers
+
+
+def _reader_at_hand(path):
+    """As :func:`open_reader`, but whether the file is still the same is asked once a second.
+
+    Asking takes as long as finding a record does. Until then an archive that another process has
+    replaced is read as it was, index and contents.
+    """
+    reader, _, time_seen = _readers().get(path, (None, None, -math.inf))
+    return reader if time.monotonic() - time_seen < 1 else open_reader(path)
 
 
 def _check_path(path):
@@ -175,6 +206,43 @@ def _damaged_contents(path, key, e):
     )
 
 
+class StoredFile(NamedTuple):
+    """Where a file of an archive lies. Its contents may be read later, from the same archive."""
+
+    archive_path: str
+    key: str
+    reader: barecat.Barecat
+    shard: int
+    offset: int
+    size: int
+    checksum: int | None
+
+    def read(self) -> bytes:
+        """The contents, checked against their checksum. Raises ArchiveError."""
+        try:
+            return _contents(*self[2:])
+        except _READ_ERRORS as e:
+            raise _damaged_contents(self.archive_path, self.key, e) from e
+
+
+def find_file(path, key: str) -> StoredFile:
+    """Look up the file ``key`` of the archive ``path``.
+
+    Raises:
+        KeyError: if the archive has no such file.
+        ArchiveError: if the archive is damaged.
+    """
+    reader = _reader_at_hand(path)
+    query = 'SELECT shard, offset, size, crc32c FROM files WHERE path = ?'
+    try:
+        place = reader.index.conn.execute(query, (key,)).fetchone()
+    except _READ_ERRORS as e:
+        raise _damaged_contents(path, key, e) from e
+    if place is None:
+        raise KeyError(key)
+    return StoredFile(path, key, reader, *place)
+
+
 def read_file(path, key: str) -> bytes:
     """Contents of the file ``key`` of the archive ``path``, checked against its checksum.
 
@@ -182,16 +250,7 @@ def read_file(path, key: str) -> bytes:
         KeyError: if the archive has no such file.
         ArchiveError: if the archive or the file is damaged.
     """
-    reader = open_reader(path)
-    try:
-        place = reader.index.conn.execute(
-            'SELECT shard, offset, size, crc32c FROM files WHERE path = ?', (key,)
-        ).fetchone()
-        if place is None:
-            raise KeyError(key)
-        return _contents(reader, *place)
-    except _READ_ERRORS as e:
-        raise _damaged_contents(path, key, e) from e
+    return find_file(path, key).read()
 
 
 def _contents(reader, shard, offset, size, checksum) -> bytes:
@@ -211,7 +270,7 @@ def read_row(path, row: int) -> tuple[str, bytes]:
         KeyError: if the index has no such row.
         ArchiveError: if the archive or the file is damaged.
     """
-    reader = open_reader(path)
+    reader = _reader_at_hand(path)
     key = f'row {row}'
     try:
         found = reader.index.conn.execute(
@@ -234,7 +293,7 @@ def path_in_row(path, row: int) -> str:
     """
     query = 'SELECT path FROM files WHERE rowid = ?'
     try:
-        found = open_reader(path).index.conn.execute(query, (int(row),)).fetchone()
+        found = _reader_at_hand(path).index.conn.execute(query, (int(row),)).fetchone()
     except sqlite3.Error as e:
         raise _damaged_index(path, e) from e
     if found is None:

@@ -5,6 +5,7 @@ a NumPy scalar ``{b'nd': False, b'type': '<f4', b'data': raw}``. ``msgpack-numpy
 arrays of Python objects, which would let an archive run code: those are refused here.
 """
 
+import functools
 import re
 
 import msgpack
@@ -48,14 +49,21 @@ def _encode(obj):
 
 
 def _decode(obj):
-    if b'nd' not in obj:
+    is_array = obj.get(b'nd')
+    if is_array is None:
         return obj
     if obj.get(b'kind', b'') not in (b'', ''):
         raise ValueError(f'array of kind {obj[b"kind"]!r} refused: only plain numbers and text')
+    dtype = _plain_dtype(obj[b'type'])
+    if not is_array:
+        return np.frombuffer(obj[b'data'], dtype)[0]
+    # Of a bytearray, because the view of bytes would be read-only.
+    return np.frombuffer(bytearray(obj[b'data']), dtype).reshape(obj[b'shape'])
+
+
+@functools.lru_cache(maxsize=64)
+def _plain_dtype(text):
     # Checked as text, because NumPy evaluates some of what it takes for a dtype.
-    if not _PLAIN_DTYPE.fullmatch(obj[b'type']):
-        raise ValueError(f'array of dtype {obj[b"type"]!r} refused: only plain numbers and text')
-    flat = np.frombuffer(obj[b'data'], obj[b'type'])
-    if not obj[b'nd']:
-        return flat[0]
-    return flat.reshape(obj[b'shape']).copy()  # frombuffer is a read-only view
+    if not _PLAIN_DTYPE.fullmatch(text):
+        raise ValueError(f'array of dtype {text!r} refused: only plain numbers and text')
+    return np.dtype(text)

@@ -230,6 +230,8 @@ def _decode_joints(encoded, n_joints, n_dims):
     if encoded is None or n_joints == 0:
         return None
     rows, i_rows = np.asarray(encoded['rows'], np.float32), encoded['i_rows']
+    if len(i_rows) == 0 and rows.shape == (n_joints, n_dims):
+        return rows
     coords = np.full((n_joints, n_dims), np.nan, np.float32)
     if len(i_rows) > 0:
         coords[i_rows] = rows

@@ -3,6 +3,7 @@
 import numpy as np
 from torch.utils import data
 
+from posepile.storage.lazy import load_all
 from posepile.training.augmentation import RandomView
 from posepile.training.collate import collate
 from posepile.training.forking import make_forks_safe, quiet_worker
@@ -77,17 +78,46 @@ class PoseDataset(data.Dataset):
         if isinstance(key, (int, np.integer)):
             key = self._order.keys(0, np.array([key + len(self) if key < 0 else key]))[0]
         dataset, index, visit = (int(k) for k in key)
-        rng = np.random.default_rng([self.seed, dataset, index, visit])
+        return self._sample(self._examples[dataset][index].load(), (dataset, index, visit))
+
+    def __getitems__(self, keys):
+        """The samples of several keys, see :meth:`get_samples`."""
+        return self.get_samples(keys)
+
+    def get_samples(self, keys, images=None) -> list:
+        """The samples of several keys, (dataset, index, visit) each.
+
+        Args:
+            images: (N, side, side, 3) uint8, into which their images are written.
+
+        Raises:
+            ArchiveError: if an example is damaged.
+        """
+        stand_ins = (self._examples[dataset][index] for dataset, index, _ in keys)
+        examples = load_all(stand_ins, keep_images=False)
+        outs = [None] * len(keys) if images is None else images
+        return [
+            self._sample(example, tuple(int(k) for k in key), out)
+            for example, key, out in zip(examples, keys, outs, strict=True)
+        ]
+
+    @property
+    def image_shape(self):
+        """(side, side, 3) of the images of samples."""
+        return self.view.side, self.view.side, 3
+
+    def _sample(self, example, key, out=None):
         sample = make_sample(
-            self._examples[dataset][index].load(),
+            example,
             self.view,
             self.joint_info.mirror_mapping,
-            self._joint_maps[dataset],
+            self._joint_maps[key[0]],
             self.effects,
-            rng,
+            np.random.default_rng([self.seed, *key]),
             self.with_mask,
+            out,
         )
-        sample['key'] = np.array([dataset, index, visit])
+        sample['key'] = np.array(key)
         return sample
 
 
@@ -147,7 +177,7 @@ class _Batches:
         stream = self._stream
         if self._next >= len(stream.schedule):
             raise StopIteration
-        samples = [stream.dataset[key] for key in stream.schedule.batch(self._next)]
+        samples = stream.dataset.__getitems__(stream.schedule.batch(self._next))
         self._next += self._step
         return stream.collate_fn(samples)
 

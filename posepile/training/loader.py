@@ -2,7 +2,8 @@
 
 from torch.utils import data
 
-from posepile.training.collate import collate
+from posepile.training.batch_memory import BatchMemory
+from posepile.training.collate import stack_annotations
 from posepile.training.forking import quiet_worker
 
 
@@ -15,10 +16,12 @@ class PoseLoader:
     number of ranks or batch size, it gives exactly the examples that would have come.
 
     Args:
-        dataset: :class:`~posepile.training.PoseDataset`.
+        dataset: :class:`~posepile.training.PoseDataset`, or another with its ``image_shape`` and
+            ``get_samples``; with a ``collate_fn``, any.
         schedule: :class:`~posepile.training.Schedule`.
         workers: processes that make batches; 0: this one does. They stay from epoch to epoch.
-        collate_fn: list of samples to a batch.
+        collate_fn: list of samples to a batch; by default as :func:`~posepile.training.collate`,
+            with images in memory of earlier batches that are no longer needed.
         pin_memory: for transfers to a GPU that overlap with its work (``non_blocking=True``).
         prefetch: batches that each worker makes ahead.
         context: ``'fork'``, ``'spawn'`` or ``'forkserver'``; None: the system's custom.
@@ -30,7 +33,7 @@ class PoseLoader:
         schedule,
         *,
         workers=0,
-        collate_fn=collate,
+        collate_fn=None,
         pin_memory=False,
         prefetch=2,
         context=None,
@@ -43,6 +46,10 @@ class PoseLoader:
             persistent_workers=True,
             multiprocessing_context=context,
         )
+        if collate_fn is None:
+            # Of each worker one is being made, so many are ready, and two are in use.
+            dataset = _Batches(dataset, BatchMemory(prefetch + 3 if workers else 2))
+            collate_fn = _as_it_is
         self._batches = data.DataLoader(
             dataset,
             batch_sampler=schedule,
@@ -81,3 +88,20 @@ class PoseLoader:
         """Continue there with the next iteration."""
         self.schedule.load_state_dict(state)
         self._n_given = 0
+
+
+class _Batches(data.Dataset):
+    """A dataset whose items, asked for in batches, are whole batches."""
+
+    def __init__(self, dataset, memory):
+        self.dataset = dataset
+        self.memory = memory
+
+    def __getitems__(self, keys):
+        images = self.memory.take((len(keys), *self.dataset.image_shape))
+        samples = self.dataset.get_samples(keys, images)
+        return self.memory.pack(images, stack_annotations(samples))
+
+
+def _as_it_is(batch):
+    return batch

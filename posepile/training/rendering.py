@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 
-def render(image, view) -> np.ndarray:
+def render(image, view, out=None) -> np.ndarray:
     """Resample an image for a view.
 
     Pixels are interpolated linearly; where the view shows the image at half its size or less,
@@ -13,6 +13,7 @@ def render(image, view) -> np.ndarray:
     Args:
         image: (H, W, 3) or (H, W) uint8.
         view: :class:`~posepile.training.augmentation.View`.
+        out: array for the result, which is made if there is none.
 
     Returns:
         uint8 (side, side, 3) or (side, side); black where the image does not reach.
@@ -20,7 +21,7 @@ def render(image, view) -> np.ndarray:
     size = (view.side, view.side)
     if view.lens.distortion is not None:
         x, y = view.lens.maps(view.to_view, view.intrinsics, size)
-        return cv2.remap(image, x, y, cv2.INTER_LINEAR)
+        return cv2.remap(image, x, y, cv2.INTER_LINEAR, dst=out)
     return warp(image, np.linalg.inv(view.homography), size)
 
 

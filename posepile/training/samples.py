@@ -8,7 +8,9 @@ from posepile.training import augmentation
 from posepile.training.rendering import render
 
 
-def make_sample(example, random_view, mirror_mapping, joint_map, effects, rng, with_mask=False):
+def make_sample(
+    example, random_view, mirror_mapping, joint_map, effects, rng, with_mask=False, out=None
+):
     """Draw a view of an example and what else happens to its image.
 
     Args:
@@ -20,6 +22,7 @@ def make_sample(example, random_view, mirror_mapping, joint_map, effects, rng, w
         effects: called one after the other, see :mod:`posepile.training.appearance`. Of one with a
             method ``for_example(example)``, what that returns is called.
         with_mask: add the person's mask.
+        out: (side, side, 3) uint8, into which the image is written.
 
     Returns:
         A dict of arrays: ``image`` (side, side, 3) uint8 RGB; ``coords3d`` (J, 3) float32 in the
@@ -39,11 +42,14 @@ def make_sample(example, random_view, mirror_mapping, joint_map, effects, rng, w
     mask = None
     if example.mask is not None and (effects or with_mask):
         mask = render(rlemasklib.decode(example.mask) * np.uint8(255), view)
-    image = render(example.get_image(), view)
+    image = render(example.get_image(), view, out)
     for effect in effects:
         if hasattr(effect, 'for_example'):
             effect = effect.for_example(example)
         image = effect(image, mask, rng)
+    if out is not None and image is not out:
+        out[:] = image
+        image = out
     sample = dict(
         image=image,
         coords3d=coords3d.astype(np.float32),
