@@ -102,7 +102,10 @@ class Evaluation:
         as_published=False,
     ):
         self.raw_folder, self.folder = raw_folder, predictions
-        self.protocol_name = protocol or guess_protocol(predictions)
+        phases = PHASES[-1:] if testset_only else PHASES
+        self.sequences = list_sequences(raw_folder, phases)
+        names = [name for _, name in self.sequences]
+        self.protocol_name = protocol or guess_protocol(predictions, names)
         self.protocol = PROTOCOLS[self.protocol_name]
         self.testset_only = testset_only
         self.smoothing, self.batch_size = smoothing, batch_size
@@ -114,13 +117,10 @@ class Evaluation:
 
     def report(self) -> Report:
         """Evaluate all sequences; leaves files beside the predictions, as the protocol has it."""
-        sequences = list_sequences(self.raw_folder, PHASES[-1:] if self.testset_only else PHASES)
-        files = find_files(
-            *(self.folder, [name for _, name in sequences], self.protocol.extension),
-            only_test=self.testset_only,
-        )
+        names = [name for _, name in self.sequences]
+        files = find_files(self.folder, names, self.protocol.extension, self.testset_only)
         total, rows, pairs, n_poses = new_moments(), {}, [], 0
-        for phase, name in sequences:
+        for phase, name in self.sequences:
             sequence = read_sequence(self.raw_folder, phase, name)
             moments = new_moments()
             for comparison in self._comparisons(sequence, files[name]):
@@ -142,7 +142,7 @@ class Evaluation:
             self._leave('arrays.npz', lambda path: _save_arrays(path, pred, true))
         info = dict(
             poses=n_poses,
-            sequences=len(sequences),
+            sequences=len(self.sequences),
             protocol=self.protocol_name,
             joints=list(self.joint_set.names),
             as_published=self.as_published,

@@ -64,8 +64,8 @@ def find_files(folder, sequences, extension, only_test=False) -> dict[str, str]:
     return found
 
 
-def guess_protocol(folder) -> str:
-    """The evaluation that the first file in a folder is made for; see ``eval.py``.
+def guess_protocol(folder, sequences) -> str:
+    """The evaluation that the first file of a sequence is made for; see ``eval.py``.
 
     Raises:
         BadFileError: if there is no file of predictions.
@@ -73,9 +73,10 @@ def guess_protocol(folder) -> str:
     for parent, folders, files in os.walk(folder):
         folders.sort()
         for file in sorted(files):
-            if file.endswith('.xz'):
+            stem, extension = osp.splitext(file)
+            if stem in sequences and extension == '.xz':
                 return 'stream'
-            if file.endswith('.pkl'):
+            if stem in sequences and extension == '.pkl':
                 return _protocol_of(osp.join(parent, file))
     raise BadFileError(
         folder, 'has no predictions: files <phase>/<sequence>.pkl or .xz', 'Check the path.'
