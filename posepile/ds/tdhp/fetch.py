@@ -3,7 +3,7 @@
 The dataset is for those who have accepted its licence, and have said so as its authors ask: by the
 line ``ready_to_download=1`` in ``conf.ig`` of their program, to be put at $DATA_ROOT/3dhp/conf.ig.
 Fetched are the annotations, videos and foreground masks that the product needs (POSEPILE_DATASET:
-tdhp or tdhp_full), with --chair-masks those of the chair, too. What is in place stays as it is.
+tdhp or a variant), with --chair-masks those of the chair, too. What is in place stays as it is.
 """
 
 import argparse
@@ -56,7 +56,7 @@ class Download:
 
 def wanted_downloads(name, with_chair_masks=False) -> list[Download]:
     """What the product ``name`` is made of."""
-    is_full = name == 'tdhp_full'
+    is_full = name != 'tdhp'
     groups = list(CAMERA_GROUPS) if is_full else ['vnect_cameras']
     kinds = [tree.IMAGES, tree.FOREGROUND] + [tree.CHAIR] * with_chair_masks
     result = []

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from posepile.clips import Clip, Person, WhenMoved
+from posepile.ds.mupots import companion
 from posepile.ds.tdhp import tree
 from posepile.ds.tdhp.annotations import N_ACTIVITIES, read_test_poses, read_training_poses
 from posepile.ds.tdhp.boxes import (
@@ -43,6 +44,7 @@ __all__ = ['get_test_camera_subj1_4', 'get_test_camera_subj5_6']
 _VALIDATION_SUBJECT = 8
 _WHEN_MOVED = WhenMoved(100)
 _TEST_CLIPS = 'test'
+_COMPANION = 'mupots'
 
 #: By number, in the test set.
 ACTIVITIES = dict(
@@ -66,19 +68,32 @@ class Chosen:
 
 
 def make_recipe(name='tdhp'):
-    """Recipe of ``tdhp`` (8 cameras, 17 joints, test set) or ``tdhp_full`` (14 and 28)."""
-    if name not in ('tdhp', 'tdhp_full'):
-        raise UnknownDatasetError(f'{name!r} is none of tdhp, tdhp_full.')
-    is_full = name == 'tdhp_full'
-    return Recipe(
-        name=name,
-        joint_info=FULL_JOINT_INFO if is_full else JOINT_INFO,
-        list_clips=list_full_clips if is_full else list_clips,
-        read_clip=read_full_clip if is_full else read_clip,
-        crops_folder='3dhp_full_downscaled' if is_full else '3dhp_downscaled',
-        splits=(TRAIN,) if is_full else (TRAIN, VALID, TEST),
-        mask_of='nobody',  # but those of the release itself
+    """Recipe of ``tdhp`` (8 cameras, 17 joints, test set), ``tdhp_full`` (14 cameras, 28 joints)
+    or ``tdhp_full_mupots`` (the same, and MuPoTS-3D)."""
+    main = dict(
+        joint_info=JOINT_INFO,
+        list_clips=list_clips,
+        read_clip=read_clip,
+        crops_folder='3dhp_downscaled',
+        splits=(TRAIN, VALID, TEST),
     )
+    full = dict(
+        joint_info=FULL_JOINT_INFO,
+        list_clips=list_full_clips,
+        read_clip=read_full_clip,
+        crops_folder='3dhp_full_downscaled',
+        splits=(TRAIN,),
+    )
+    with_mupots = full | dict(
+        list_clips=list_clips_with_mupots,
+        read_clip=read_clip_with_mupots,
+        splits=(TRAIN, VALID, TEST),
+    )
+    products = dict(tdhp=main, tdhp_full=full, tdhp_full_mupots=with_mupots)
+    if name not in products:
+        raise UnknownDatasetError(f'{name!r} is none of {", ".join(products)}.')
+    # Masks are those of the release itself.
+    return Recipe(name=name, mask_of='nobody', **products[name])
 
 
 def make_dataset(name='tdhp'):
@@ -102,6 +117,13 @@ def list_clips():
 def list_full_clips():
     """(name, (subject, sequence, camera)) of the views of all cameras."""
     return _list_views(range(tree.N_CAMERAS))
+
+
+def list_clips_with_mupots():
+    """The same, and the clips of MuPoTS-3D, whose arguments have no camera."""
+    return list_full_clips() + [
+        (name, (_COMPANION, identity)) for name, identity in companion.list_clips()
+    ]
 
 
 def _list_views(cameras):
@@ -152,6 +174,13 @@ def read_full_clip(identity):
         has_univ=False,
         is_one_part=False,
     )
+
+
+def read_clip_with_mupots(identity):
+    """A clip of ``tdhp_full_mupots``; see :func:`list_clips_with_mupots`."""
+    if identity[0] == _COMPANION:
+        return companion.read_clip(identity[1], FULL_JOINT_INFO)
+    return read_full_clip(identity)
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,11 +36,12 @@ from posepile.ds.tdhp.simulate_takes import (
 from posepile.simulate.background import Background
 from posepile.simulate.markers import draw_markers
 from posepile.simulate.scene import Scene
-from posepile.simulate.truth import TruePerson, camera_dict
+from posepile.simulate.truth import TruePerson, camera_dict, load_truth
 from posepile.simulate.writers import write_jpeg, write_video
 from posepile.util import TEST, TRAIN, VALID
 
 RAW_FOLDERS = ('3dhp',)
+BUILDS_ON = ('mupots',)
 
 #: Rows of the training annotations that make the joints of the products.
 JOINTS_17 = (7, 5, 14, 15, 16, 9, 10, 11, 23, 24, 25, 18, 19, 20, 3, 6, 4)
@@ -82,7 +83,19 @@ def simulate(root, seed=0, size='tiny', markers=False):
         os.makedirs(osp.dirname(path), exist_ok=True)
         with open(path, 'wb') as f:
             pickle.dump(of_frames, f, protocol=4)
+    truth['tdhp_full_mupots'] = truth['tdhp_full'] + _mupots_people()
     return truth
+
+
+def _mupots_people():
+    """Those of MuPoTS-3D, whose simulation has left the truth about them; other joints are NaN."""
+    source_joints = [JOINTS_28.index(joint) for joint in JOINTS_17]
+    people = []
+    for person in load_truth('mupots_yolo'):
+        joints = np.full((len(JOINTS_28), 3), np.nan)
+        joints[source_joints] = person.joints
+        people.append(dataclasses.replace(person, joints=joints))
+    return people
 
 
 def empty_studio(seed):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pickle
 
 import numpy as np
 import pytest
@@ -16,49 +15,9 @@ from posepile.pipeline.crops import crops_of
 from posepile.pipeline.pack import pack
 from posepile.pipeline.report import Report
 from posepile.pipeline.stages import make_crops
-from posepile.simulate.writers import write_jpeg
 from posepile.storage.verify import verify
 from posepile.util import TEST, VALID
-
-K = np.array([[900, 0, 330], [0, 910, 240], [0, 0, 1.0]])
-N_FRAMES, N_PEOPLE = 3, 2
-
-
-@pytest.fixture
-def release(tmp_path, monkeypatch):
-    """TS7 alone: two people in three frames; returns the folder and (3, 2, 17, 3) joints."""
-    monkeypatch.setenv('DATA_ROOT', str(tmp_path))
-    rng = np.random.default_rng(0)
-    joints = rng.uniform([-300, -500, 3400], [300, 500, 3600], (N_FRAMES, N_PEOPLE, 17, 3))
-    joints[:, 1, :, 0] += 800
-    folder = tmp_path / 'mupots/TS7'
-    os.makedirs(folder)
-    write(folder, joints, np.ones((N_FRAMES, N_PEOPLE), bool))
-    for i in range(N_FRAMES):
-        write_jpeg(folder / f'img_{i:06d}.jpg', np.full((480, 660, 3), 60 * i, np.uint8))
-    detect(tmp_path, {path_of(i): [[*box_of(p), 0.9] for p in joints[i]] for i in range(3)})
-    return folder, joints
-
-
-def path_of(i_frame):
-    return f'TS7/img_{i_frame:06d}.jpg'
-
-
-def write(folder, joints, is_valid):
-    write_annotations(folder / 'annot.mat', is_valid, project(joints), joints, 0.9 * joints)
-
-
-def detect(root, found, name='yolov4_detections.pkl'):
-    (root / 'mupots' / name).write_bytes(pickle.dumps(found))
-
-
-def project(joints):
-    return joints[..., :2] / joints[..., 2:] * [K[0, 0], K[1, 1]] + K[:2, 2]
-
-
-def box_of(joints, factor=1.1):
-    low, high = project(joints).min(axis=0), project(joints).max(axis=0)
-    return [*((low + high) / 2 - factor * (high - low) / 2), *(factor * (high - low))]
+from tests.ds.mupots.one_take import N_FRAMES, N_PEOPLE, K, box_of, detect, path_of, project, write
 
 
 def examples(clip):
@@ -72,8 +31,8 @@ def examples(clip):
     return result
 
 
-def test_joints_camera_and_paths(release, tmp_path):
-    folder, joints = release
+def test_joints_camera_and_paths(one_take, tmp_path):
+    folder, joints = one_take
     clip = read_clip((7, VALID))
     assert clip.camera.intrinsic_matrix == pytest.approx(K, abs=1e-4)
     np.testing.assert_array_equal(clip.camera.R, np.eye(3))
@@ -106,9 +65,9 @@ def test_edges_of_the_skeleton():
     assert edges == {frozenset(e.split('-')) for e in expected.split()}
 
 
-def test_boxes_are_detections_of_sufficient_overlap_and_score(release, tmp_path):
+def test_boxes_are_detections_of_sufficient_overlap_and_score(one_take, tmp_path):
     """Own boxes are those of the joints, larger by a tenth; IoU must be more than 0.1."""
-    _, joints = release
+    _, joints = one_take
     left, top, width, height = box_of(joints[0, 0])
     shift = 0.8 * width  # IoU 0.2 / 1.8 = 0.111
     far = 0.83 * width  # IoU 0.17 / 1.83 = 0.093
@@ -131,9 +90,9 @@ def test_boxes_are_detections_of_sufficient_overlap_and_score(release, tmp_path)
     assert [i for i, *_ in made] == [0, 2]
 
 
-def test_people_who_are_not_valid_take_no_detection(release, tmp_path):
+def test_people_who_are_not_valid_take_no_detection(one_take, tmp_path):
     """The first column has the very pose of the second person, who is detected a bit off."""
-    folder, joints = release
+    folder, joints = one_take
     left, top, width, height = box_of(joints[1, 1])
     copied = joints.copy()
     copied[1, 0] = joints[1, 1]
@@ -152,9 +111,9 @@ def test_people_who_are_not_valid_take_no_detection(release, tmp_path):
     assert clip.notes == []
 
 
-def test_assignment_is_one_to_one(release, tmp_path):
+def test_assignment_is_one_to_one(one_take, tmp_path):
     """One detection for two people who overlap: the one whom it fits better has it."""
-    folder, joints = release
+    folder, joints = one_take
     joints[:, 1, :, 0] -= 780  # now 20 mm apart
     write(folder, joints, np.ones((N_FRAMES, N_PEOPLE), bool))
     detect(tmp_path, {path_of(i): [[*box_of(joints[i, 1]), 0.9]] for i in range(3)})
@@ -162,7 +121,7 @@ def test_assignment_is_one_to_one(release, tmp_path):
     assert [(i, k) for i, k, *_ in examples(clip)] == [(0, 1), (1, 1), (2, 1)]
 
 
-def test_detected_people_have_dummy_joints_by_falling_confidence(release, tmp_path):
+def test_detected_people_have_dummy_joints_by_falling_confidence(one_take, tmp_path):
     detect(
         tmp_path,
         {
@@ -181,8 +140,8 @@ def test_detected_people_have_dummy_joints_by_falling_confidence(release, tmp_pa
         np.testing.assert_array_equal(univ, np.ones((17, 3)))
 
 
-def test_image_without_annotation_and_annotation_without_image(release, tmp_path):
-    folder, joints = release
+def test_image_without_annotation_and_annotation_without_image(one_take, tmp_path):
+    folder, joints = one_take
     os.rename(folder / 'img_000002.jpg', folder / 'img_000004.jpg')
     clip = read_clip((7, VALID))
     assert clip.notes == ['there are 3 images, 3 frames are annotated, not the same ones']
@@ -201,15 +160,15 @@ def test_image_without_annotation_and_annotation_without_image(release, tmp_path
         (('yolov3_detections.pkl',), 1),
     ],
 )
-def test_names_of_the_detections(release, tmp_path, names, counts):
+def test_names_of_the_detections(one_take, tmp_path, names, counts):
     os.remove(tmp_path / 'mupots/yolov4_detections.pkl')
     for i, name in enumerate(names):
         detect(tmp_path, {path_of(0): [[1, 2, 3, 4, 0.5]] * (i + 1)}, name)
     assert len(examples(read_clip((7, TEST)))) == counts
 
 
-def test_without_detections_or_images(release, tmp_path):
-    folder, _ = release
+def test_without_detections_or_images(one_take, tmp_path):
+    folder, _ = one_take
     os.remove(tmp_path / 'mupots/yolov4_detections.pkl')
     with pytest.raises(RawDataError, match='no detections.*posepile run mupots'):
         read_clip((7, TEST))
@@ -219,13 +178,13 @@ def test_without_detections_or_images(release, tmp_path):
         read_clip((7, TEST))
 
 
-def test_intrinsics_of_the_file_count(release, tmp_path):
+def test_intrinsics_of_the_file_count(one_take, tmp_path):
     other = [[800, 0, 300], [0, 800, 200], [0, 0, 1]]
     (tmp_path / 'mupots/camera_intrinsics.json').write_text(json.dumps({'TS7': other}))
     np.testing.assert_array_equal(read_clip((7, TEST)).camera.intrinsic_matrix, other)
 
 
-def test_clips_and_products(release, tmp_path, monkeypatch):
+def test_clips_and_products(one_take, tmp_path, monkeypatch):
     assert list_clips()[:3] == [
         ('TS1/annotated people', (1, VALID)),
         ('TS1/detected people', (1, TEST)),
@@ -241,7 +200,7 @@ def test_clips_and_products(release, tmp_path, monkeypatch):
         list_clips()
 
 
-def test_both_splits_share_images_in_one_shard(release, tmp_path, monkeypatch):
+def test_both_splits_share_images_in_one_shard(one_take, tmp_path, monkeypatch):
     """And a product without them all is complete once what there is has been read."""
     monkeypatch.setattr('posepile.ds.mupots.tree.SEQUENCES', (7,))
     recipe = make_recipe('mupots_yolo')

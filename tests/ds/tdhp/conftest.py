@@ -10,6 +10,7 @@ from posepile.ds.tdhp import simulate, simulate_takes
 from posepile.ds.tdhp.simulate_takes import Sequence
 from posepile.registry import find_dataset
 from posepile.simulate.release import simulate_release
+from posepile.simulate.truth import save_truth
 
 TAKES = (
     Sequence(1, 2, 'walk', 22, (0, 3, 12), place=(1300, 700)),
@@ -35,7 +36,9 @@ def pristine_blank_release(tmp_path_factory):
         patch.setattr(simulate_takes, 'TINY', TAKES)
         patch.setattr(simulate_takes, 'TINY_TEST', ())
         patch.setattr(simulate._View, '_images', blank_images)
+        patch.setattr(simulate, 'BUILDS_ON', ())
         patch.setenv('DATA_ROOT', str(root))
+        save_truth('mupots_yolo', [])
         simulate_release(find_dataset('tdhp'))
     return root
 

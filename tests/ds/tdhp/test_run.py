@@ -26,11 +26,12 @@ def test_both_products(simulated_root, monkeypatch):
         assert check_product(name).problems() == []
 
 
-@pytest.mark.parametrize('name', ['tdhp', 'tdhp_full'])
+@pytest.mark.parametrize('name', ['tdhp', 'tdhp_full', 'tdhp_full_mupots'])
 def test_steps(name, tmp_path, monkeypatch):
     monkeypatch.setenv('DATA_ROOT', str(tmp_path))
     steps = plan_of(find_dataset(name))
-    assert [step.name for step in steps] == ['download', 'detect', 'crops', 'pack']
+    mupots = ['mupots', 'intrinsics', 'detect_mupots'] * (name == 'tdhp_full_mupots')
+    assert [step.name for step in steps] == ['download', 'detect', *mupots, 'crops', 'pack']
     command = ' '.join(steps[1].command)
     assert ('--every 5' in command) == (name == 'tdhp')
-    assert ('detections_full' in command) == (name == 'tdhp_full')
+    assert ('detections_full' in command) == (name != 'tdhp')

@@ -15,13 +15,16 @@ from posepile.ds.tdhp.simulate_boxes import Detections
 from posepile.ds.tdhp.simulate_takes import TINY, Sequence
 from posepile.raw.images import read_image
 from posepile.raw.video import VideoFrames
+from posepile.simulate.truth import save_truth
 
 SHORT = (Sequence(1, 1, 'walk', 3, (0,), is_mask_in_two=True),)
 SHORT_TEST = (simulate_takes.TestSequence(5, 'kick', (1, 0), excess=1, place=(-570, 390)),)
 
 
 @pytest.fixture
-def short(monkeypatch):
+def short(monkeypatch, tmp_path):
+    monkeypatch.setenv('DATA_ROOT', str(tmp_path))
+    save_truth('mupots_yolo', [])
     monkeypatch.setattr(simulate_takes, 'TINY', SHORT)
     monkeypatch.setattr(simulate_takes, 'TINY_TEST', SHORT_TEST)
 
