@@ -191,3 +191,31 @@ def test_nearest():
 def test_datasets_of_this_project():
     for info in list_datasets():
         assert find_dataset(info.name) == info
+
+
+IMAGES = """
+name = "things"
+title = "Things"
+kind = "occluders"
+year = 2021
+citation = "A. Uthor, Things, 2021"
+homepage = "https://example.org"
+licence = "CC0 1.0"
+access = "open"
+raw = "things"
+[variants.things_large]
+options = { large = true }
+"""
+
+
+def test_collections_of_images_have_no_joints(tmp_path):
+    write(tmp_path, 'things', IMAGES)
+    for info in read_dataset(tmp_path / 'things'):
+        assert (info.kind, info.joints, info.splits) == ('occluders', 0, ())
+        assert not info.has_poses
+    write(tmp_path, 'things', IMAGES.replace('raw =', 'joints = 17\nraw ='))
+    with pytest.raises(BadFileError, match='key joints: is unknown'):
+        read_dataset(tmp_path / 'things')
+    write(tmp_path, 'things', IMAGES + 'kind = "3d"')
+    with pytest.raises(BadFileError, match='one of "occluders", "backgrounds"'):
+        read_dataset(tmp_path / 'things')
