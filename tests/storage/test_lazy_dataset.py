@@ -314,8 +314,8 @@ def test_options_reach_the_dataset_folder(monkeypatch):
     for key, value in flags.items():
         monkeypatch.setattr(spu.FLAGS, key, value, raising=False)
     # The folder does not know valid_subjects; what the caller says goes first.
-    assert datasets3d.get_dataset('d', 'x') == ('d', 'x', (1, 5), None)
-    assert datasets3d.get_dataset('d', train_subjects=(7,)) == ('d', None, (7,), None)
+    assert datasets3d.get_dataset('aspset', 'x') == ('aspset', 'x', (1, 5), None)
+    assert datasets3d.get_dataset('aspset', train_subjects=(7,)) == ('aspset', None, (7,), None)
 
 
 def test_get_dataset_by_name(tmp_path, monkeypatch):
