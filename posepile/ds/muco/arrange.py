@@ -16,7 +16,7 @@ from posepile.arguments import whole_number
 from posepile.ds.muco import pool as pools
 from posepile.ds.muco import tree
 from posepile.ds.muco.composite_info import PEOPLE, write_composite_info
-from posepile.ds.muco.origins import load_origins
+from posepile.ds.muco.origins import is_arranged, load_origins
 from posepile.ds.tdhp import tree as recordings
 from posepile.errors import RawDataError
 from posepile.paths import check_data_root
@@ -57,6 +57,16 @@ def arrange(first_frame=pools.FIRST_FRAME, per_camera=PER_CAMERA):
     return pool, quadruples[np.random.RandomState(SHUFFLE_SEED).permutation(len(quadruples))]
 
 
+def _check_no_composites(path):
+    """Refuse to arrange anew what has been made from an arrangement that is lost."""
+    if osp.exists(tree.image_path(1)) or osp.exists(tree.annotation_path(1)):
+        raise RawDataError(
+            path,
+            'is missing, but there are composites that were made from it',
+            f'Put it back, or move away {osp.join(tree.release_dir(), tree.IMAGES)}.',
+        )
+
+
 def draw_distinct(n, n_draws, rng) -> np.ndarray:
     """(n_draws, 4) numbers below n, those of a row all different, each such row equally likely."""
     uniform = rng.random_sample((n_draws, PEOPLE))
@@ -83,12 +93,12 @@ def main(argv=None) -> int:
 def _run(args):
     check_data_root()
     path = tree.arrangement_path()
-    if osp.exists(path):
-        print(f'{path} is in place')
-    else:
+    if not is_arranged():
+        _check_no_composites(path)
         pool, quadruples = arrange(args.first_frame, args.per_camera)
         write_composite_info(path, pool, quadruples)
-        print(f'{len(pool)} moments')
+        n_views = len({entry.moment.view for entry in pool})
+        print(f'{len(pool)} moments, seen by {n_views} cameras of all sequences')
     print(f'{len(load_origins())} composites')
 
 

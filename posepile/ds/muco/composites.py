@@ -42,8 +42,8 @@ def make_composites(largest, i_task=0, n_tasks=1) -> Report:
     """Make one task's chunks of composites 1 to ``largest``, the last one of a chunk.
 
     Raises:
-        RawDataError: if the arrangement, annotations or calibrations are missing or damaged. Of a
-            person whose pictures are, the composite is made without.
+        RawDataError: if the arrangement, annotations or calibrations are missing or damaged, or
+            the pictures of everybody in a composite. If only some are, it is made without them.
     """
     n = min(len(load_origins()), largest)
     os.makedirs(osp.join(tree.release_dir(), tree.IMAGES), exist_ok=True)
@@ -102,7 +102,8 @@ def _make_composite(number, moments, poses, pixels, gammas, report):
         except RawDataError as e:
             report.skipped.append(f'composite {number:06d}, person {i}: {e}')
     if not layers:
-        return dict(far_to_near=[], masks=[None] * _PEOPLE, joints=[None] * _PEOPLE)
+        problem = 'cannot be made: there are no pictures of any of its people'
+        raise RawDataError(tree.image_path(number), problem, 'Run the frames step.')
     if len({layer.image.shape for layer in layers.values()}) > 1:
         names = ', '.join(str(moments[i]) for i in layers)
         raise RawDataError(tree.image_path(number), f'cannot be made: sizes differ of {names}')

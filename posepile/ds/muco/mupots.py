@@ -33,7 +33,7 @@ def read_clip(identity, joint_info):
         raise RawDataError(
             tree.release_dir(),
             'is not there, so that there are neither validation nor test data',
-            'Make it, and then this once more: posepile run mupots_yolo',
+            'Make it (posepile run mupots_yolo), then this once more with --force crops.',
         )
     clip = mupots.read_clip(identity)
     places = [joint_info.names.index(name) for name in JOINT_INFO.names]

@@ -50,6 +50,11 @@ def moments_of(number) -> list[Moment]:
     return [Moment(*row) for row in origins[number - 1].tolist()]
 
 
+def is_arranged() -> bool:
+    """Whether it is known what composites show."""
+    return osp.exists(tree.arrangement_path()) or osp.exists(osp.join(tree.release_dir(), _NAME))
+
+
 def _is_current(path):
     source = tree.arrangement_path()
     return osp.exists(path) and (

@@ -74,13 +74,18 @@ def chair_mask(picture) -> dict:
     return rlemasklib.encode(largest_connected_component(picture[..., 0] < CHAIR_THRESHOLD)[0])
 
 
-@functools.lru_cache(maxsize=4096)
 def masks_of(moment) -> tuple[dict, dict]:
     """Masks of the person and the chair of a moment; many composites show the same.
 
     Raises:
         RawDataError: if a picture or annotation is missing or damaged.
     """
+    files = (studio.picture_file(moment, kind) for kind in (tree.FOREGROUND, tree.CHAIR))
+    return _masks_of(moment, *files)
+
+
+@functools.lru_cache(maxsize=4096)
+def _masks_of(moment, *files):
     foreground = studio.read_picture(moment, tree.FOREGROUND)
     chair = studio.read_picture(moment, tree.CHAIR)
     if foreground.shape != chair.shape:

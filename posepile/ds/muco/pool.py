@@ -46,7 +46,7 @@ class PoolEntry:
 
 
 def build_pool(first_frame=FIRST_FRAME) -> tuple[list[PoolEntry], np.random.RandomState]:
-    """All moments, by subject, sequence, camera and frame.
+    """All moments of which there are recordings, by subject, sequence, camera and frame.
 
     Returns:
         The pool, and the generator of random numbers to go on with.
@@ -61,6 +61,8 @@ def build_pool(first_frame=FIRST_FRAME) -> tuple[list[PoolEntry], np.random.Rand
         n_frames = min(poses.shape[2], tree.N_FRAMES[key])
         moving = frames_in_motion(poses[0, 1, :n_frames][:, JOINTS], first_frame)
         for i_camera in range(N_CAMERAS):
+            if not studio.is_recorded(*key, i_camera):
+                continue
             n = min(n_frames, tree.SHORT_VIDEOS.get((*key, i_camera), n_frames))
             frames = jittered(moving, rng.random_sample(len(moving)), first_frame, n)
             pool += _visible_entries(key, i_camera, frames, poses)

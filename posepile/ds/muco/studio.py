@@ -6,6 +6,7 @@ the videos (``python -m posepile.ds.muco.frames``): a video has to be decoded fr
 """
 
 import functools
+import glob
 import os
 import os.path as osp
 from typing import NamedTuple
@@ -69,7 +70,8 @@ def poses_of(subject, sequence) -> np.ndarray:
     if not osp.exists(path):
         raise RawDataError(path, 'there is no such annotation file', 'Run the download step.')
     stat = os.stat(path)
-    return _open_poses(subject, sequence, f'{stat.st_size}-{stat.st_mtime_ns}')
+    name = f'S{subject}_Seq{sequence}_{stat.st_size}-{stat.st_mtime_ns}.npy'
+    return _open_poses(osp.join(composites_dir(), 'poses', name), path)
 
 
 def annotation_path(subject, sequence):
@@ -77,25 +79,24 @@ def annotation_path(subject, sequence):
 
 
 @functools.lru_cache(maxsize=32)
-def _open_poses(subject, sequence, state):
-    folder = osp.join(composites_dir(), 'poses')
-    name = f'S{subject}_Seq{sequence}'
-    path = osp.join(folder, f'{name}_{state}.npy')
+def _open_poses(path, source):
     if not osp.exists(path):
-        os.makedirs(folder, exist_ok=True)
-        with open_locked(osp.join(folder, f'.{name}.lock')):
+        os.makedirs(osp.dirname(path), exist_ok=True)
+        with open_locked(f'{path.rpartition("_")[0]}.lock'):
             if not osp.exists(path):  # no other process has made it meanwhile
-                _write_poses(path, subject, sequence)
+                _write_poses(path, source)
     return np.load(path, mmap_mode='r', allow_pickle=False)
 
 
-def _write_poses(path, subject, sequence):
-    source = annotation_path(subject, sequence)
+def _write_poses(path, source):
     poses = [read_training_poses(source, i) for i in range(N_CAMERAS)]
     if len({len(p.joints) for p in poses}) != 1:
         raise RawDataError(source, 'has cameras of different length', 'Download it again.')
     with replacing(path) as partial:
         np.save(partial, [[p.joints, p.univ_joints] for p in poses], allow_pickle=False)
+    for other in glob.glob(f'{path.rpartition("_")[0]}_*.npy'):
+        if other != path:  # of annotations that there were before
+            os.remove(other)
 
 
 def calibration_of(moment) -> Calibration:
@@ -118,12 +119,26 @@ def _read_calibrations_once(path, stamp):
     return read_calibrations(path)
 
 
+def is_recorded(subject, sequence, i_camera) -> bool:
+    """Whether there is a video of a camera, or pictures that somebody has extracted from it."""
+    first = Moment(subject, sequence, i_camera, 0)
+    return picture_file(first, tree.IMAGES) is not None
+
+
+def picture_file(moment, kind) -> tuple[str, int] | None:
+    """Path of the extracted picture or, without one, of the video, and when it was written."""
+    for path in (moment.path(kind), moment.video_path(kind)):
+        if osp.exists(path):
+            return path, os.stat(path).st_mtime_ns
+    return None
+
+
 def has_picture(moment, kind) -> bool:
     """Whether there is an extracted picture, or a video that goes so far."""
-    if osp.exists(moment.path(kind)):
-        return True
-    video = moment.video_path(kind)
-    return osp.exists(video) and moment.frame < _length_of(video, os.stat(video).st_mtime_ns)
+    file = picture_file(moment, kind)
+    if file is None or file[0] == moment.path(kind):
+        return file is not None
+    return moment.frame < _length_of(*file)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -1,0 +1,97 @@
+"""``posepile run``, and the way from the recordings to composites and on to crops."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from posepile.cluster.plan import plan_of
+from posepile.ds.muco import arrange, composites, fetch, frames
+from posepile.ds.muco.main import make_recipe
+from posepile.ds.tdhp.fetch import Download
+from posepile.pipeline.stages import make_crops
+from posepile.raw.images import image_size
+from posepile.registry import find_dataset
+from posepile.simulate.fidelity import check_product
+from posepile.storage.results import ResultWriter, part_path
+
+pytestmark = pytest.mark.xdist_group('muco')
+
+
+@pytest.mark.slow
+def test_run(simulated_root, monkeypatch):
+    monkeypatch.setenv('DATA_ROOT', str(simulated_root('muco')))
+    monkeypatch.setenv('POSEPILE_TASKS', '2')
+    command = [sys.executable, '-m', 'posepile.cli', 'run', 'muco_17_150k', '--jobs', '2']
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert check_product('muco_17_150k').problems() == []
+
+
+@pytest.mark.slow
+def test_composites_of_our_own(simulated_root, tmp_path, monkeypatch):
+    """All steps from the simulated recordings: who is seen is found and becomes an example."""
+    shutil.copytree(simulated_root('muco') / '3dhp', tmp_path / '3dhp')
+    monkeypatch.setenv('DATA_ROOT', str(tmp_path))
+    assert arrange.main(['--first-frame', '0', '--per-camera', '3']) == 0
+    report = frames.extract_frames(1000)
+    n_pictures = report.frames_kept
+    assert n_pictures > 0
+    composites.make_composites(1000)
+    folder = tmp_path / 'muco/unaugmented_set_001'
+    truth = json.loads((folder / 'chunk_00001_visible.json').read_text())
+    whole = {n: c for n, c in truth.items() if len(c['far_to_near']) == 4}
+    assert len(truth) == 9  # cameras 0, 2 and 9 see four moments with motion, or more
+    assert len(whole) >= 3  # pictures are missing where videos or masks end before
+    assert {image_size(path) for path in folder.glob('*.jpg')} == {(1024, 1024)}
+
+    writer = ResultWriter(part_path(tmp_path / 'muco/detections'), dict(kind='detections'))
+    for number, composite in truth.items():
+        boxes = [box_of(mask) for mask in composite['masks'] if mask is not None]
+        rows = [[*box, 0.9] for box in boxes if box[2] * box[3] > 0]
+        writer.add({f'unaugmented_set_001/{number}.jpg': np.float32(rows).reshape(-1, 5)})
+    writer.finish()
+    report = make_crops(make_recipe('muco'))
+    n_seen = sum(
+        box_of(mask)[2] * box_of(mask)[3] > 0 for c in whole.values() for mask in c['masks']
+    )
+    assert report.clips_failed == len(truth) - len(whole)
+    assert 0 < report.crops <= n_seen
+    assert report.crops >= 0.9 * n_seen  # slivers may not do
+
+
+def box_of(mask):
+    import rlemasklib
+
+    return rlemasklib.to_bbox(dict(mask, counts=mask['counts'].encode()))
+
+
+@pytest.mark.parametrize('name', ['muco', 'muco_3dhp_200k', 'muco_17_150k', 'muco_full'])
+def test_steps(name, tmp_path, monkeypatch):
+    monkeypatch.setenv('DATA_ROOT', str(tmp_path))
+    steps = plan_of(find_dataset(name))
+    names = ['download', 'arrange', 'frames', 'composites', 'detect']
+    has_mupots = name in ('muco_17_150k', 'muco_full')
+    names += ['mupots', 'intrinsics', 'detect_mupots'] * has_mupots + ['crops', 'pack']
+    assert [step.name for step in steps] == names
+    command = list(steps[4].command)
+    patterns = command[command.index('--pattern') + 1]
+    assert ('1[0-4]????.jpg' in patterns) == (name == 'muco_17_150k')
+    assert ('1?????.jpg' in patterns) == (name == 'muco_3dhp_200k')
+
+
+def test_everything_but_the_ceiling_is_fetched(tmp_path, monkeypatch, capsys):
+    wanted = fetch.wanted_downloads()
+    assert len(wanted) == 16 * (2 + 3 * 2)
+    provided = {path for download in wanted for path in download.provides}
+    assert len(provided) == 16 * (2 + 3 * 11)
+    assert 'S8/Seq2/ChairMasks/video_10.avi' in provided
+    assert not any('video_11' in path for path in provided)
+    assert Download('S1/Seq1/annot.mat', ('S1/Seq1/annot.mat',)) in wanted
+    monkeypatch.setenv('DATA_ROOT', str(tmp_path))
+    assert fetch.main([]) == 1
+    assert 'accepted the licence' in capsys.readouterr().err
+    assert not (tmp_path / '3dhp').exists()
