@@ -89,7 +89,7 @@ def write_intrinsics(release) -> str:
     """Write the file, unless it is there; returns its path."""
     path = osp.join(release, _FILE)
     if osp.exists(path):
-        print(f'{path} is there already: nothing to do')
+        print(f'{path} is there already; to have it made again, delete it')
         return path
     matrices = {
         tree.folder(sequence): estimate_of_sequence(release, sequence).tolist()
