@@ -19,6 +19,7 @@ PHASES = ('train', 'validation', 'test')
 N_BETAS = 10
 
 _N_JOINTS = 24
+_ROUNDING = 1e-3
 _REMEDY = 'Delete it and get it again: posepile run tdpw'
 _GENDERS = {'m': 'male', 'f': 'female'}
 
@@ -75,11 +76,16 @@ class Sequence:
 
         Args:
             model: :class:`~posepile.bodymodels.model.BodyModel` of the track's gender.
+
+        Frames that do not count, where the camera may be anything, have NaN.
         """
-        n = len(track.pose)
-        return model.moved(
-            track.pose, track.betas, track.trans, self.rotations[:n], self.shifts[:n] / 1000
+        pose, trans = np.full_like(track.pose, np.nan), np.full_like(track.trans, np.nan)
+        i = np.flatnonzero(track.is_valid)
+        pose[i], trans[i] = model.moved(
+            *(track.pose[i], track.betas, track.trans[i]),
+            *(self.rotations[i], self.shifts[i] / 1000),
         )
+        return pose, trans
 
     def image_path(self, i_frame) -> str:
         """Path of a frame below the raw folder."""
@@ -124,7 +130,7 @@ def read_sequence(raw_folder, phase, name) -> Sequence:
         if str(content['sequence']) != name:
             raise ValueError(f'the sequence in it is {content["sequence"]!r}')
         extrinsics = _array(content, 'cam_poses', (None, 4, 4))
-        tracks = [_track(content, i, len(extrinsics)) for i in range(len(content['poses']))]
+        tracks = [_track(content, i, extrinsics) for i in range(len(content['poses']))]
         return Sequence(
             phase,
             name,
@@ -139,7 +145,7 @@ def read_sequence(raw_folder, phase, name) -> Sequence:
         raise RawDataError(path, f'is not as expected: {e}', _REMEDY) from e
 
 
-def _track(content, i, n_images):
+def _track(content, i, extrinsics):
     def of_person(key, shape):
         return _array(content[key], i, shape, name=f'{key}[{i}]')
 
@@ -151,17 +157,32 @@ def _track(content, i, n_images):
         raise ValueError(f'betas[{i}] has {len(betas)} numbers')
     pose = of_person('poses', (None, 3 * _N_JOINTS))
     n = len(pose)
-    if n > n_images:
-        raise ValueError(f'poses[{i}] has {n} rows for {n_images} cameras')
+    if n > len(extrinsics):
+        raise ValueError(f'poses[{i}] has {n} rows for {len(extrinsics)} cameras')
     poses2d = of_person('poses2d', (n, 3, 18))
-    return Track(
-        _GENDERS[gender],
-        betas[:N_BETAS],
-        pose,
-        of_person('trans', (n, 3)),
-        of_person('jointPositions', (n, 3 * _N_JOINTS)).reshape(n, _N_JOINTS, 3) * 1000,
-        (of_person('campose_valid', (n,)) != 0) & poses2d.any(axis=(1, 2)),
-    )
+    is_valid = (of_person('campose_valid', (n,)) != 0) & poses2d.any(axis=(1, 2))
+    trans = of_person('trans', (n, 3))
+    joints = of_person('jointPositions', (n, 3 * _N_JOINTS))
+    for name, array in (('poses', pose), ('trans', trans), ('jointPositions', joints)):
+        _check_all(np.isfinite(array).all(axis=1), is_valid, f'{name}[{i}] is not finite')
+    _check_all(_are_rotations(extrinsics[:n]), is_valid, 'cam_poses has no rotation')
+    joints = joints.reshape(n, _N_JOINTS, 3) * 1000
+    return Track(_GENDERS[gender], betas[:N_BETAS], pose, trans, joints, is_valid)
+
+
+def _check_all(is_good, is_valid, what):
+    bad = np.flatnonzero(is_valid & ~is_good)
+    if len(bad):
+        raise ValueError(f'{what} in frame {bad[0]}, which counts')
+
+
+def _are_rotations(extrinsics):
+    """(T,) whether (T, 4, 4) matrices begin with a rotation, but for rounding, and are finite."""
+    is_finite = np.isfinite(extrinsics).all(axis=(1, 2))
+    rotations = np.where(is_finite[:, np.newaxis, np.newaxis], extrinsics[:, :3, :3], 0)
+    products = rotations @ rotations.swapaxes(1, 2)
+    is_orthogonal = np.abs(products - np.eye(3)).max(axis=(1, 2)) < _ROUNDING
+    return is_orthogonal & (np.linalg.det(rotations) > 0)
 
 
 def _array(content, key, shape, name=None):

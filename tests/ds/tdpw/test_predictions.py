@@ -81,6 +81,14 @@ def test_other_files_are_passed_over(predict, gendered_release, caplog):
     assert 'notes' not in caplog.text
 
 
+def test_joints_alone_need_no_body_model(predict, blank_release):
+    os.remove(blank_release / '3dpw' / 'body_models')
+    folder = predict()
+    assert evaluate(blank_release / '3dpw', folder).info['poses'] == 22
+    with pytest.raises(RawDataError, match='docs/body-models.md'):
+        evaluate(blank_release / '3dpw', folder, protocol='points')
+
+
 def test_missing_person(predict, gendered_release):
     folder = predict(in_test(lambda joints: joints[:1]))
     with pytest.raises(BadFileError, match='jointPositions has 1 of the 2 people') as e:

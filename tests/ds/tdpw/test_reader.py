@@ -169,6 +169,37 @@ def test_fewer_rows_than_cameras(blank_release):
     assert len(clip.people[0].joints) == len(clip.people[0].boxes) == 4
 
 
+def test_cameras_of_frames_that_do_not_count_may_be_anything(blank_release):
+    content = change(blank_release, GOLF)
+    before = main.read_clip(GOLF, True).people[0]
+    for value in (np.nan, 0):
+        cameras = content['cam_poses'].copy()
+        cameras[2] = value
+        change(blank_release, GOLF, cam_poses=cameras)
+        person = main.read_clip(GOLF, True).people[0]
+        np.testing.assert_array_equal(person.joints, before.joints)
+        np.testing.assert_array_equal(person.parameters[3]['pose'], before.parameters[3]['pose'])
+
+
+@pytest.mark.parametrize('key', ['poses', 'trans', 'jointPositions', 'cam_poses'])
+def test_numbers_that_count_must_be_finite(blank_release, key):
+    content = change(blank_release, GOLF)
+    arrays = content[key] if key == 'cam_poses' else content[key][0]
+    arrays = arrays.copy()
+    arrays[3].flat[2] = np.nan
+    change(blank_release, GOLF, **{key: arrays if key == 'cam_poses' else [arrays]})
+    with pytest.raises(RawDataError, match=f'{key}.*in frame 3'):
+        main.read_clip(GOLF)
+
+
+def test_mirrored_camera(blank_release):
+    cameras = change(blank_release, GOLF)['cam_poses'].copy()
+    cameras[4, 0] *= -1
+    change(blank_release, GOLF, cam_poses=cameras)
+    with pytest.raises(RawDataError, match='cam_poses has no rotation in frame 4'):
+        main.read_clip(GOLF)
+
+
 @pytest.mark.parametrize(
     'changes, problem',
     [
