@@ -8,7 +8,7 @@ import os.path as osp
 from posepile.atomic import replacing
 from posepile.errors import OptionError
 from posepile.export.report import ExportReport
-from posepile.storage.archive import explain_disk_errors
+from posepile.storage.disk_errors import explain_disk_errors
 from posepile.util import SPLIT_NAMES
 
 _STATE = 'posepile_export.json'

@@ -20,7 +20,7 @@ from posepile.export.parameters import LISTS, NUMBERS, TEXTS, split_parameters
 from posepile.export.plain import plain_mask
 from posepile.export.report import ExportReport
 from posepile.export.source import box_of, coords_of, univ_coords_of
-from posepile.storage.archive import explain_disk_errors
+from posepile.storage.disk_errors import explain_disk_errors
 from posepile.storage.records import encode_camera, encode_skeleton
 from posepile.util import SPLIT_NAMES
 

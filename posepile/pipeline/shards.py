@@ -18,6 +18,7 @@ import barecat
 from posepile.errors import ArchiveError
 from posepile.pipeline.report import Report
 from posepile.storage import archive
+from posepile.storage.disk_errors import explain_disk_errors
 
 _COMMIT_PERIOD = 2.0  # seconds; syncing after every photograph would take longer than cropping it
 
@@ -70,7 +71,7 @@ class ShardWriter:
         self.path = path
         self._partial = f'{path}.partial'
         os.makedirs(osp.dirname(path), exist_ok=True)
-        with archive.explain_disk_errors(path):
+        with explain_disk_errors(path):
             for file in glob.glob(f'{glob.escape(path)}-shard-*'):  # killed in finish()
                 os.replace(file, self._partial + file[len(path) :])
             if not osp.exists(self._partial):
@@ -88,7 +89,7 @@ class ShardWriter:
     @contextlib.contextmanager
     def clip(self):
         """In this block, :meth:`add` and :meth:`add_report` are kept all together or not at all."""
-        with archive.explain_disk_errors(self.path):
+        with explain_disk_errors(self.path):
             connection = self._archive.index.conn
             if not connection.in_transaction:  # else releasing the savepoint would commit
                 connection.execute('BEGIN')
@@ -127,7 +128,7 @@ class ShardWriter:
 
     def finish(self):
         """Give the shard its final name: the task is done."""
-        with archive.explain_disk_errors(self.path):
+        with explain_disk_errors(self.path):
             self._commit()
             self._archive.close()
             for file in glob.glob(f'{glob.escape(self._partial)}-shard-*'):

@@ -4,7 +4,6 @@ An archive is ``<path>`` (SQLite index) and ``<path>-shard-00000`` ... (contents
 """
 
 import contextlib
-import errno
 import glob
 import math
 import os
@@ -17,6 +16,7 @@ import barecat
 from crc32c import crc32c
 
 from posepile.errors import ArchiveError
+from posepile.storage.disk_errors import explain_disk_errors
 from posepile.storage.index_schema import foreign_objects
 from posepile.storage.seal import seal_index
 
@@ -341,37 +341,6 @@ def _select(path, columns, prefix, order=''):
         yield from open_reader(path).index.conn.execute(query, place)
     except sqlite3.Error as e:
         raise _damaged_index(path, e) from e
-
-
-@contextlib.contextmanager
-def explain_disk_errors(path):
-    """Turn 'no space left' and 'not writable' in all guises into an :class:`ArchiveError`."""
-    try:
-        yield
-    except OSError as e:
-        if e.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
-        raise _disk_full(path, e) from e
-    except sqlite3.OperationalError as e:
-        if not any(words in str(e) for words in ('full', 'disk I/O error')):
-            raise
-        raise _disk_full(path, e) from e
-    except RuntimeError as e:
-        if not isinstance(e.__cause__, sqlite3.Error):
-            raise
-        raise ArchiveError(
-            path,
-            f'cannot be opened for writing ({e.__cause__})',
-            'Check the permissions of the file and its folder, and that its disk is there.',
-        ) from e
-
-
-def _disk_full(path, e):
-    return ArchiveError(
-        path,
-        f'cannot be written: no space is left on its disk or in your quota ({e})',
-        'Free some space and run the same command again; finished work is kept.',
-    )
 
 
 def _sync_to_disk(path):

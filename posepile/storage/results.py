@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from posepile.errors import ArchiveError
 from posepile.storage import codec
-from posepile.storage.archive import explain_disk_errors
+from posepile.storage.disk_errors import explain_disk_errors
 from posepile.storage.result_files import (
     ABOUT,
     PARTIAL,
