@@ -6,10 +6,11 @@ import numpy as np
 import rlemasklib
 
 from posepile.clips import Clip, Person
-from posepile.ds.muco import mupots, people, studio, tree
+from posepile.ds.muco import people, studio, tree
 from posepile.ds.muco.boxes import RULE, detections_in
 from posepile.ds.muco.origins import load_origins, moments_of
 from posepile.ds.muco.products import find_product
+from posepile.ds.mupots import companion
 from posepile.ds.tdhp import tree as recordings
 from posepile.ds.tdhp.main import Chosen
 from posepile.ds.tdhp.skeleton import FULL_JOINT_INFO, JOINT_INFO, SOURCE_JOINTS, columns
@@ -56,14 +57,14 @@ def list_clips(end=10**6, with_mupots=False):
     """
     n = min(len(load_origins()), end - 1)
     clips = [(f'composite {number:06d}', number) for number in range(1, n + 1)]
-    return clips + mupots.list_clips() if with_mupots else clips
+    return clips + companion.list_clips() if with_mupots else clips
 
 
 def read_clip(identity, joint_info=FULL_JOINT_INFO):
     """A clip of :func:`list_clips` with the joints of ``joint_info``."""
     if isinstance(identity, int):
         return read_composite(identity, joint_info)
-    return mupots.read_clip(identity, joint_info)
+    return companion.read_clip(identity, joint_info)
 
 
 def read_composite(number, joint_info=FULL_JOINT_INFO):
