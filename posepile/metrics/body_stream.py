@@ -9,18 +9,22 @@ read.
 """
 
 import functools
+import importlib.util
 import lzma
+import os.path as osp
 
 import msgpack
 import numpy as np
 
 from posepile.errors import BadFileError
+from posepile.raw.npyfile import load_npy
 from posepile.storage import codec
 
 _XZ_MAGIC = b'\xfd7zXZ\x00'
 _REMEDY = 'Write it again with bodycompress.BodyCompressor(path, compression="xz").'
 # Axis of the points in arrays that may be stored as differences.
 _POINT_AXES = dict(vertices=-2, joints=-2, vertex_uncertainties=-1, joint_uncertainties=-1)
+_USUAL_ORDERS = {6890: 'smpl', 10475: 'smplx'}
 _MOST_BYTES_OF_FRAME = 1 << 28
 _CHUNK = 1 << 16
 _DAMAGE = (lzma.LZMAError, EOFError, ValueError, LookupError, TypeError, msgpack.UnpackException)
@@ -118,21 +122,26 @@ def _places(path, order, n_vertices):
     """Where each vertex stands in a frame; ``order`` is a permutation or the name of one."""
     if not isinstance(order, str):
         return np.argsort(np.asarray(order))
-    known = _known_order(order, n_vertices)
-    if known is not None:
-        return known
-    raise BadFileError(
-        path,
-        f'has its vertices in the order {order!r} of the package bodycompress, which is not there',
-        'Install it (pip install bodycompress), or write with vertex_order=None.',
-    )
+    name = _USUAL_ORDERS.get(n_vertices) if order == 'auto' else order
+    if name is None:
+        return np.arange(n_vertices)
+    place_of = _known_order(name)
+    if place_of is None or len(place_of) != n_vertices:
+        raise BadFileError(
+            path,
+            f'has its {n_vertices} vertices in the order {name!r} of the package bodycompress, '
+            'which is not there',
+            'Install it (pip install bodycompress), or write with vertex_order=None.',
+        )
+    return place_of
 
 
 @functools.cache
-def _known_order(order, n_vertices):
-    try:
-        from bodycompress.vertex_order import get_vertex_order, load_bundled_vertex_order
-    except ImportError:
-        return None
-    found = get_vertex_order(n_vertices) if order == 'auto' else load_bundled_vertex_order(order)
-    return np.arange(n_vertices) if found is None else np.argsort(found)
+def _known_order(name):
+    """An order that comes as data with the package, which need not be imported; None if not."""
+    package = importlib.util.find_spec('bodycompress')
+    for folder in package.submodule_search_locations if package else ():
+        path = osp.join(folder, 'data', f'{osp.basename(name)}_vertex_order.npy')
+        if osp.exists(path):
+            return np.argsort(load_npy(path))
+    return None
