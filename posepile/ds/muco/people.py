@@ -61,17 +61,29 @@ def person_mask(foreground, pixels, depths) -> dict:
     box = clipped(box, (height, width))
     if not is_box(box):
         return rlemasklib.zeros((height, width))
-    mask = cv2.threshold(foreground[..., 0], FOREGROUND_THRESHOLD, 255, cv2.THRESH_BINARY)[1]
-    mask = component_of(mask, box)
-    left, top, w, h = expanded(box, _MASK_MARGIN)
-    near = np.zeros_like(mask)
-    near[_pixels(top, h), _pixels(left, w)] = 1
-    return rlemasklib.encode((mask & near).astype(np.uint8))
+    red = cv2.extractChannel(foreground, 0)
+    mask = cv2.threshold(red, FOREGROUND_THRESHOLD, 255, cv2.THRESH_BINARY)[1]
+    # Outside of the window around all parts, there is nothing to be looked at.
+    x, y, w, h = cv2.boundingRect(mask)
+    window = np.s_[y : y + h, x : x + w]
+    if w:
+        mask[window] = component_of(np.ascontiguousarray(mask[window]), box - [x, y, 0, 0])
+    left, top, width, height = expanded(box, _MASK_MARGIN)
+    near = _pixels(top, height), _pixels(left, width)
+    result = np.zeros_like(mask)
+    result[near] = mask[near] > 0
+    return rlemasklib.encode(result)
 
 
 def chair_mask(picture) -> dict:
     """The largest connected dark part of a chair picture, (h, w, 3) uint8; run-length encoded."""
-    return rlemasklib.encode(largest_connected_component(picture[..., 0] < CHAIR_THRESHOLD)[0])
+    red = cv2.extractChannel(picture, 0)
+    dark = cv2.threshold(red, CHAIR_THRESHOLD - 1, 1, cv2.THRESH_BINARY_INV)[1]
+    x, y, w, h = cv2.boundingRect(dark)
+    window = np.s_[y : y + h, x : x + w]
+    if w:
+        dark[window] = largest_connected_component(dark[window])[0]
+    return rlemasklib.encode(dark)
 
 
 def masks_of(moment) -> tuple[dict, dict]:

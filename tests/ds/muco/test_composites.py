@@ -8,7 +8,7 @@ import pytest
 import rlemasklib
 import scipy.io
 
-from posepile.ds.muco import composites, frames, tree
+from posepile.ds.muco import composites, frames, studio, tree
 from posepile.ds.muco.pool import JOINTS
 from posepile.ds.muco.simulate_files import write_arrangement
 from posepile.ds.muco.studio import KINDS, Moment
@@ -228,6 +228,20 @@ def test_extraction(root):
     assert read_image(kept.path(KINDS[0])).mean() == pytest.approx(50, abs=1)
     assert read_image(QUADRUPLES[0][2].path(KINDS[0])).mean() == pytest.approx(200, abs=3)
     assert frames.extract_frames(1).frames_kept == 0
+
+
+def test_a_video_in_place_of_pictures(root):
+    moments = [Moment(3, 1, 0, i) for i in range(FRAMES)]
+    for moment in moments:
+        os.remove(moment.path(KINDS[0]))
+    assert not any(studio.has_picture(m, KINDS[0]) for m in moments)
+    with pytest.raises(RawDataError, match='no such picture|no such video'):
+        studio.read_picture(moments[0], KINDS[0])
+    write_video(moments[0].video_path(KINDS[0]), [plain(20), plain(220)], 25, 'mjpeg')
+    assert [studio.has_picture(m, KINDS[0]) for m in moments] == [True, True, False]
+    assert studio.read_picture(moments[1], KINDS[0]).mean() == pytest.approx(220, abs=3)
+    with pytest.raises(RawDataError, match='frames step'):
+        studio.read_picture(moments[2], KINDS[0])
 
 
 def test_extraction_tells_what_is_missing(root):

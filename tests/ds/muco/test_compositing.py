@@ -207,3 +207,6 @@ def test_joints_outside_of_the_picture_are_not_seen():
     pixels = np.array([[[-1, 5], [199.4, 5], [199.6, 5], [55, 55]], [[55, 55]] * 4])
     seen = depth_order.visible_joints(pixels, [nothing, mask], [nothing, nothing], [9, 1])
     assert seen.tolist() == [[False, True, False, False], [True] * 4]
+    # Nor are those behind the chair of a nearer person; one's own does not count.
+    seen = depth_order.visible_joints(pixels, [nothing, nothing], [nothing, mask], [9, 1])
+    assert seen.tolist() == [[False, True, False, False], [True] * 4]
