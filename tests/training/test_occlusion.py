@@ -18,7 +18,11 @@ from posepile.datasets3d import Pose3DExample
 from posepile.errors import ArchiveError, OptionError
 from posepile.raw.images import encode_jpeg
 from posepile.storage.image_collection import encode_cutout, open_images, write_images
+from posepile.storage.lazy import open_dataset
+from posepile.training import PoseDataset, PoseLoader, RandomView, Schedule, ShuffledOrder
+from posepile.training.appearance import ColorJitter
 from posepile.training.occlusion import Backgrounds, Occluders, Occlusion, RandomErasing
+from tests.storage.packed_samples import write_dataset
 
 
 def example(kind, image_path='h36m_downscaled/a.jpg'):
@@ -242,6 +246,43 @@ def test_by_name(packed):
         Occluders('inria_holidays')
     with pytest.raises(OptionError, match='holds occluders, not backgrounds'):
         Backgrounds(packed / 'packed' / 'pascal_voc' / 'images.barecat')
+
+
+def test_workers_make_the_same_batches(packed, tmp_path):
+    folder = tmp_path / 'people'
+    dataset3d = open_dataset(write_dataset(folder), str(folder / 'images.barecat'))
+    effects = [
+        Backgrounds('inria_holidays', 1),
+        Occlusion('pascal_voc', between=[ColorJitter()], probability=1),
+    ]
+    batches = []
+    for workers in (0, 2):
+        dataset = PoseDataset([dataset3d], view=RandomView(side=64), effects=effects, seed=3)
+        order = ShuffledOrder(dataset.sizes, seed=1)
+        loader = PoseLoader(dataset, Schedule(order, batch_size=2), workers=workers)
+        batches.append([batch['image'].numpy().copy() for batch in loader])
+    for a, b in zip(*batches, strict=True):
+        np.testing.assert_array_equal(a, b)
+    plain = PoseDataset([dataset3d], view=RandomView(side=64), seed=3)
+    assert not np.array_equal(plain[0]['image'], dataset[0]['image'])
+    np.testing.assert_array_equal(plain[0]['coords3d'], dataset[0]['coords3d'])
+
+
+@pytest.mark.parametrize('kind', ['3d', '2d'])
+def test_effects_are_asked_for_the_one_that_suits_the_example(tmp_path, kind):
+    class Painter:
+        def __init__(self, value=0):
+            self.value = value
+
+        def for_example(self, example):
+            return Painter(3 if hasattr(example, 'world_coords') else 2)
+
+        def __call__(self, image, mask, rng):
+            return np.full_like(image, self.value)
+
+    dataset = open_dataset(write_dataset(tmp_path, kind), str(tmp_path / 'images.barecat'))
+    sample = PoseDataset([dataset], view=RandomView(side=32), effects=[Painter()])[0]
+    assert np.all(sample['image'] == int(kind[0]))
 
 
 def test_what_has_not_been_packed(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ Below ``$DATA_ROOT/inria_holidays``: ``jpg/`` the photographs, ``jpg_small/`` th
 them, ``non_person_images.txt`` the names of those in which a detector finds nobody.
 """
 
+import contextlib
 import os
 import os.path as osp
 import re
@@ -113,6 +114,8 @@ def tidy(info):
     for name in sorted(set(_names('jpg')) & set(_names('jpg_small'))):
         os.remove(osp.join(_release(), 'jpg', name))
         report['deleted'] += 1
+    with contextlib.suppress(OSError):  # something is left in it
+        os.rmdir(osp.join(_release(), 'jpg'))
     return report
 
 
