@@ -16,7 +16,7 @@ from posepile.arguments import whole_number
 from posepile.ds.muco import pool as pools
 from posepile.ds.muco import tree
 from posepile.ds.muco.composite_info import PEOPLE, write_composite_info
-from posepile.ds.muco.origins import is_arranged, load_origins
+from posepile.ds.muco.origins import is_arranged, load_origins, save_origins
 from posepile.ds.tdhp import tree as recordings
 from posepile.errors import RawDataError
 from posepile.paths import check_data_root
@@ -26,12 +26,13 @@ PER_CAMERA = 60_000
 SHUFFLE_SEED = 1999
 
 
-def arrange(first_frame=pools.FIRST_FRAME, per_camera=PER_CAMERA):
+def arrange(first_frame=pools.FIRST_FRAME, per_camera=PER_CAMERA, seed=pools.SEED):
     """Choose the moments.
 
     Args:
         first_frame: earlier ones, in which people get into position, are not used.
         per_camera: number of composites.
+        seed: another one gives another arrangement by the same rule.
 
     Returns:
         The pool, a list of :class:`~posepile.ds.muco.pool.PoolEntry`; and (N, 4) indices into it.
@@ -40,7 +41,7 @@ def arrange(first_frame=pools.FIRST_FRAME, per_camera=PER_CAMERA):
         RawDataError: if no camera sees as many moments as there are people in a composite, or the
             recordings' annotations are missing or damaged.
     """
-    pool, rng = pools.build_pool(first_frame)
+    pool, rng = pools.build_pool(first_frame, seed)
     cameras = np.array([entry.moment.camera for entry in pool], int)
     groups = []
     for i_camera in range(tree.N_CAMERAS):
@@ -87,6 +88,7 @@ def main(argv=None) -> int:
     )
     parser.add_argument('--first-frame', type=whole_number(), default=pools.FIRST_FRAME)
     parser.add_argument('--per-camera', type=whole_number(1), default=PER_CAMERA)
+    parser.add_argument('--seed', type=whole_number(), default=pools.SEED)
     return run_program(_run, parser.parse_args(argv))
 
 
@@ -95,8 +97,9 @@ def _run(args):
     path = tree.arrangement_path()
     if not is_arranged():
         _check_no_composites(path)
-        pool, quadruples = arrange(args.first_frame, args.per_camera)
+        pool, quadruples = arrange(args.first_frame, args.per_camera, args.seed)
         write_composite_info(path, pool, quadruples)
+        save_origins(np.array([entry.moment for entry in pool])[quadruples])
         n_views = len({entry.moment.view for entry in pool})
         print(f'{len(pool)} moments, seen by {n_views} cameras of all sequences')
     print(f'{len(load_origins())} composites')

@@ -34,7 +34,10 @@ def load_origins() -> np.ndarray:
         info = CompositeInfo(tree.arrangement_path())
         with open_locked(osp.join(tree.release_dir(), '.origins.lock')):
             if not _is_current(path):  # no other process has made it meanwhile
-                _write(path, info)
+                origins = np.empty((len(info), PEOPLE, 4), np.int32)
+                for i in range(len(info)):
+                    origins[i] = info.moments(i + 1)
+                save_origins(origins)
     return _open(path, os.stat(path).st_mtime_ns)
 
 
@@ -62,12 +65,10 @@ def _is_current(path):
     )
 
 
-def _write(path, info):
-    origins = np.empty((len(info), PEOPLE, 4), np.int32)
-    for i in range(len(info)):
-        origins[i] = info.moments(i + 1)
-    with replacing(path) as partial:
-        np.save(partial, origins, allow_pickle=False)
+def save_origins(origins):
+    """Keep what :func:`load_origins` is to return; to be written after the MATLAB file."""
+    with replacing(osp.join(tree.release_dir(), _NAME)) as partial:
+        np.save(partial, np.asarray(origins, np.int32), allow_pickle=False)
 
 
 @functools.lru_cache(maxsize=1)

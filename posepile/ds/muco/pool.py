@@ -45,7 +45,7 @@ class PoolEntry:
     univ_joints: np.ndarray
 
 
-def build_pool(first_frame=FIRST_FRAME) -> tuple[list[PoolEntry], np.random.RandomState]:
+def build_pool(first_frame=FIRST_FRAME, seed=SEED) -> tuple[list[PoolEntry], np.random.RandomState]:
     """All moments of which there are recordings, by subject, sequence, camera and frame.
 
     Returns:
@@ -54,7 +54,7 @@ def build_pool(first_frame=FIRST_FRAME) -> tuple[list[PoolEntry], np.random.Rand
     Raises:
         RawDataError: if annotations or calibrations are missing or damaged.
     """
-    rng = np.random.RandomState(SEED)
+    rng = np.random.RandomState(seed)
     pool = []
     for key in sorted(tree.list_training_sequences()):
         poses = studio.poses_of(*key)

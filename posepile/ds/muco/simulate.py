@@ -70,7 +70,7 @@ TINY = (
     # The video of the sitting person ends before, and the masks of camera 9.
     Composite(2, ((*_SIT, -45), (*_WALK, 0), (*_WALK, 0.3), (*_WALK, 0.55))),
     Composite(9, ((*_WALK, 0), (*_WALK, 0.5), (*_WALK, -40), (*_WALK, 0.8))),
-    Composite(2, ((*_WALK, 0.35), (*_WALK, 0.5), (*_SIT, 0), (*_WALK, 0.9)), 'as one'),
+    Composite(2, ((*_WALK, 0), (*_WALK, 0.6), (*_SIT, 0), (*_WALK, 0.9)), 'as one'),
     Composite(2, ((*_SIT, 0), (*_WALK, 0.1), (*_WALK, 0.5), (*_WALK, 0.7)), 'nobody'),
     Composite(9, ((*_WALK, 0.9), (*_WALK, 0.1), (*_WALK, 0.4), (*_WALK, 0.65))),
 )

@@ -113,6 +113,8 @@ def test_arrangement_of_both_sequences(root):
     assert np.any(np.diff(cameras[:, 0]) < 0)  # shuffled
     again = arrange.arrange(first_frame=0, per_camera=20)[1]
     np.testing.assert_array_equal(again, quadruples)
+    other = arrange.arrange(first_frame=0, per_camera=20, seed=7)[1]
+    assert other.shape != quadruples.shape or np.any(other != quadruples)
     (root / '3dhp/S1/Seq1/imageSequence/video_5.avi').unlink()  # what is not there is not used
     entries, quadruples = arrange.arrange(first_frame=0, per_camera=20)
     assert {e.moment[:2] for e in entries if e.moment.camera == 5} == {(3, 2)}
@@ -255,6 +257,10 @@ def test_step(root, capsys):
     path = root / 'muco' / 'sampled_dataset_info.mat'
     content = path.read_bytes()
     assert '33 composites' in capsys.readouterr().out
+    kept = root / 'muco/composite_frame_origins.npy'
+    kept_origins = np.load(kept)
+    kept.unlink()
+    np.testing.assert_array_equal(origins.load_origins(), kept_origins)  # of the file itself
     assert arrange.main(['--first-frame', '0', '--per-camera', '5']) == 0
     assert path.read_bytes() == content  # what is there stays
     path.unlink()

@@ -11,12 +11,15 @@ import pytest
 from posepile.cluster.plan import plan_of
 from posepile.ds.muco import arrange, composites, fetch, frames
 from posepile.ds.muco.main import make_recipe
+from posepile.ds.muco.origins import moments_of
 from posepile.ds.tdhp.fetch import Download
 from posepile.pipeline.stages import make_crops
 from posepile.raw.images import image_size
 from posepile.registry import find_dataset
 from posepile.simulate.fidelity import check_product
+from posepile.simulate.truth import load_truth
 from posepile.storage.results import ResultWriter, part_path
+from posepile.util import TEST, TRAIN, VALID
 
 pytestmark = pytest.mark.xdist_group('muco')
 
@@ -95,3 +98,29 @@ def test_everything_but_the_ceiling_is_fetched(tmp_path, monkeypatch, capsys):
     assert fetch.main([]) == 1
     assert 'accepted the licence' in capsys.readouterr().err
     assert not (tmp_path / '3dhp').exists()
+
+
+@pytest.mark.slow
+def test_what_happens_in_the_simulation(simulated_root, monkeypatch):
+    """Who comes out of each composite; the others are as they are for a reason."""
+    root = simulated_root('muco')
+    monkeypatch.setenv('DATA_ROOT', str(root))
+    found = {}
+    for person in load_truth('muco'):
+        number, index = person.crop_path.rpartition('/')[2].removesuffix('.jpg').split('_')
+        found.setdefault(int(number), []).append(int(index))
+    assert found[1] == found[2] == found[9] == [0, 1, 2, 3]
+    assert found[4] == [1, 2, 3]  # the first is hidden by the third, the same moment
+    assert 5 not in found  # an image is missing
+    assert 6 not in found  # a mask is missing
+    assert found[7] == [2, 3]  # one detection for the first two
+    assert 8 not in found  # nobody was detected
+    assert {len(m) for m in map(moments_of, range(1, 10))} == {4}
+    assert (root / 'muco/unaugmented_set_001/00/0000/000002.jpg').exists()
+    boxes = np.array([p.box for p in load_truth('muco')])
+    assert np.any(boxes[:, 0] + boxes[:, 2] > 1000)  # at the border of 1024 px
+    of_17 = load_truth('muco_17_150k')
+    assert {p.split for p in of_17} == {TRAIN, VALID, TEST}
+    assert {p.joints.shape for p in of_17} == {(17, 3)}
+    of_28 = [p for p in load_truth('muco_full') if p.split == VALID]
+    assert all(np.isnan(p.joints).any(axis=1).sum() == 11 for p in of_28)
