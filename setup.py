@@ -42,7 +42,11 @@ TEST_REQUIREMENTS = [
     'webdataset',
     'torchdata',
     'smplfitter',
+    'bodycompress',
 ]
+
+#: Stores that benchmarks/loader.py compares with.
+BENCHMARK_REQUIREMENTS = ['lmdb', 'webdataset']
 
 setup(
     name='posepile',
@@ -57,6 +61,6 @@ setup(
         'posepile.ds': ['*/dataset.toml', '*/main.sh'],
     },
     install_requires=REQUIREMENTS,
-    extras_require={'test': TEST_REQUIREMENTS},
+    extras_require={'test': TEST_REQUIREMENTS, 'benchmark': BENCHMARK_REQUIREMENTS},
     entry_points={'console_scripts': ['posepile=posepile.cli:main']},
 )

@@ -10,8 +10,8 @@ All are read through PyTorch's DataLoader, the archive also through PoseLoader, 
 memory of images again.
 The floor is the JPEG decoder alone, on bytes in memory, in as many processes. Ways are measured in
 turns and the best of all repeats counts. A small dataset is gone through several times per epoch.
-Everything is in the page cache: this compares programs, not disks. Needs lmdb
-and webdataset.
+Everything is in the page cache: this compares programs, not disks. Needs
+lmdb and webdataset (pip install -e '.[benchmark]').
 """
 
 import argparse

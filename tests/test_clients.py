@@ -157,6 +157,9 @@ def test_joint_info_is_memoised_and_needs_no_data(monkeypatch):
         'posepile.datasets3d': 'get_dataset get_dataset_cached get_compressed_dataset '
         'Pose3DDatasetBarecat Pose3DExampleBarecat dict_to_example example_to_dict',
         'posepile.ds.aspset.main': 'load_split load_boxes load_camera',
+        'posepile.ds.h36m.main': 'get_activity_names get_cameras correct_world_coords '
+        'correct_boxes',
+        'posepile.ds.tdhp.main': 'get_test_camera_subj1_4 get_test_camera_subj5_6',
         'posepile.joint_info': 'JointInfo get_joint2bone_mat',
         'posepile.tools.dataset_pickle_to_barecat': 'get_joint_info dict_to_example '
         'example_to_dict',

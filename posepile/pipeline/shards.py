@@ -109,7 +109,7 @@ class ShardWriter:
         self._archive.add(key, data=data)
 
     def add_image(self, path, jpeg):
-        """Append an image, unless another clip has done so: clips of several splits may share it."""
+        """Append an image, unless another clip did: clips of several splits may share it."""
         key = f'images/{path}'
         if key not in self._archive:
             self.add(key, jpeg)
