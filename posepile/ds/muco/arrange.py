@@ -8,6 +8,7 @@ of drawing four of many: the arrangement follows the same rule, but is another o
 
 import argparse
 import os.path as osp
+import shutil
 import sys
 
 import numpy as np
@@ -21,6 +22,7 @@ from posepile.ds.tdhp import tree as recordings
 from posepile.errors import RawDataError
 from posepile.paths import check_data_root
 from posepile.program import run_program
+from posepile.simulate.origin import MARKER, is_simulated
 
 PER_CAMERA = 60_000
 SHUFFLE_SEED = 1999
@@ -100,6 +102,9 @@ def _run(args):
         pool, quadruples = arrange(args.first_frame, args.per_camera, args.seed)
         write_composite_info(path, pool, quadruples)
         save_origins(np.array([entry.moment for entry in pool])[quadruples])
+        if is_simulated(recordings.release_dir()):  # then so are the composites
+            marker = osp.join(recordings.release_dir(), MARKER)
+            shutil.copyfile(marker, osp.join(tree.release_dir(), MARKER))
         n_views = len({entry.moment.view for entry in pool})
         print(f'{len(pool)} moments, seen by {n_views} cameras of all sequences')
     print(f'{len(load_origins())} composites')

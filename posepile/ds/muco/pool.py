@@ -61,9 +61,7 @@ def build_pool(first_frame=FIRST_FRAME, seed=SEED) -> tuple[list[PoolEntry], np.
         n_frames = min(poses.shape[2], tree.N_FRAMES[key])
         moving = frames_in_motion(poses[0, 1, :n_frames][:, JOINTS], first_frame)
         for i_camera in range(N_CAMERAS):
-            if not studio.is_recorded(*key, i_camera):
-                continue
-            n = min(n_frames, tree.SHORT_VIDEOS.get((*key, i_camera), n_frames))
+            n = min(n_frames, studio.n_recorded(*key, i_camera))
             frames = jittered(moving, rng.random_sample(len(moving)), first_frame, n)
             pool += _visible_entries(key, i_camera, frames, poses)
     return pool, rng

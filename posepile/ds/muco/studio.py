@@ -119,10 +119,21 @@ def _read_calibrations_once(path, stamp):
     return read_calibrations(path)
 
 
-def is_recorded(subject, sequence, i_camera) -> bool:
-    """Whether there is a video of a camera, or pictures that somebody has extracted from it."""
+def n_recorded(subject, sequence, i_camera) -> int:
+    """Number of frames that a camera's videos have, that of the images and both of the masks.
+
+    Where there are extracted pictures and no video, it is the number known of the sequence.
+    """
     first = Moment(subject, sequence, i_camera, 0)
-    return picture_file(first, tree.IMAGES) is not None
+    known = tree.SHORT_VIDEOS.get(first.view, tree.N_FRAMES[subject, sequence])
+    lengths = []
+    for kind in KINDS:
+        video = first.video_path(kind)
+        if osp.exists(video):
+            lengths.append(_length_of(video, os.stat(video).st_mtime_ns))
+        else:
+            lengths.append(known if osp.exists(first.path(kind)) else 0)
+    return min(lengths)
 
 
 def picture_file(moment, kind) -> tuple[str, int] | None:

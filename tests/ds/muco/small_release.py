@@ -42,12 +42,13 @@ def write_sequence(root, subject, sequence, joints, cameras=None, univ_joints=No
     write_training_annotations(folder / 'annot.mat', pixels, poses, univ)
 
 
-def write_videos(root):
-    """Put empty files where the videos of all sequences belong."""
+def write_first_pictures(root):
+    """Put empty files where extracted pictures of all sequences begin."""
     for folder in (root / '3dhp').glob('S*/Seq*'):
-        (folder / 'imageSequence').mkdir()
-        for i in range(N_CAMERAS):
-            (folder / f'imageSequence/video_{i}.avi').touch()
+        for kind in ('imageSequence', 'FGmasks', 'ChairMasks'):
+            (folder / kind).mkdir()
+            for i in range(N_CAMERAS):
+                (folder / kind / f'img_{i}_000000.jpg').touch()
 
 
 def write_pictures(root, moment, image, person, chair=None):

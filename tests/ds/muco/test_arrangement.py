@@ -14,7 +14,16 @@ from posepile.ds.muco.composite_info import CompositeInfo, write_composite_info
 from posepile.ds.muco.simulate_files import write_arrangement
 from posepile.ds.muco.studio import Moment
 from posepile.errors import RawDataError
-from tests.ds.muco.small_release import N_CAMERAS, PERSON, a_camera, write_sequence, write_videos
+from posepile.simulate.origin import is_simulated
+from posepile.simulate.writers import write_video
+from tests.ds.muco.small_release import (
+    N_CAMERAS,
+    PERSON,
+    a_camera,
+    plain,
+    write_first_pictures,
+    write_sequence,
+)
 
 
 @pytest.fixture
@@ -55,7 +64,7 @@ def test_pool(root):
     elsewhere = [a_camera()] * N_CAMERAS
     elsewhere[2] = a_camera(size=40)
     write_sequence(root, 3, 2, moving_person(60, 100), elsewhere)
-    write_videos(root)
+    write_first_pictures(root)
     entries, _ = pool.build_pool(first_frame=0)
     by_view = {}
     for entry in entries:
@@ -103,7 +112,7 @@ def test_all_quadruples_are_equally_likely():
 def test_arrangement_of_both_sequences(root):
     write_sequence(root, 1, 1, moving_person(60, 20))
     write_sequence(root, 3, 2, moving_person(60, 20))
-    write_videos(root)
+    write_first_pictures(root)
     entries, quadruples = arrange.arrange(first_frame=0, per_camera=20)
     assert quadruples.shape == (220, 4)
     moments = np.array([entry.moment for entry in entries])[quadruples]
@@ -115,9 +124,21 @@ def test_arrangement_of_both_sequences(root):
     np.testing.assert_array_equal(again, quadruples)
     other = arrange.arrange(first_frame=0, per_camera=20, seed=7)[1]
     assert other.shape != quadruples.shape or np.any(other != quadruples)
-    (root / '3dhp/S1/Seq1/imageSequence/video_5.avi').unlink()  # what is not there is not used
-    entries, quadruples = arrange.arrange(first_frame=0, per_camera=20)
-    assert {e.moment[:2] for e in entries if e.moment.camera == 5} == {(3, 2)}
+
+
+def test_only_what_is_recorded_is_shown(root):
+    write_sequence(root, 1, 1, moving_person(60, 20))
+    write_sequence(root, 3, 2, moving_person(60, 20))
+    write_first_pictures(root)
+    (root / '3dhp/S1/Seq1/ChairMasks/img_5_000000.jpg').unlink()
+    write_video(root / '3dhp/S3/Seq2/FGmasks/video_6.avi', [plain(0)] * 20, 25, 'mjpeg')
+    by_view = {}
+    for entry in pool.build_pool(first_frame=0)[0]:
+        by_view.setdefault(entry.moment.view, []).append(entry.moment.frame)
+    assert (1, 1, 5) not in by_view
+    assert (3, 2, 5) in by_view
+    assert max(by_view[3, 2, 6]) == 19
+    assert max(by_view[1, 1, 6]) > 30
 
 
 def test_short_recordings_are_told(root):
@@ -251,11 +272,12 @@ def test_no_arrangement(root):
 def test_step(root, capsys):
     for i in (1, 2):
         write_sequence(root, i, 1, moving_person(60, 20))
-    write_videos(root)
+    write_first_pictures(root)
     command = ['--first-frame', '0', '--per-camera', '3']
     assert arrange.main(command) == 0
     path = root / 'muco' / 'sampled_dataset_info.mat'
     content = path.read_bytes()
+    assert is_simulated(root / 'muco')  # as the recordings are
     assert '33 composites' in capsys.readouterr().out
     kept = root / 'muco/composite_frame_origins.npy'
     kept_origins = np.load(kept)

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import rlemasklib
 
 from posepile.cluster.plan import plan_of
 from posepile.ds.muco import arrange, composites, fetch, frames
@@ -41,35 +42,30 @@ def test_composites_of_our_own(simulated_root, tmp_path, monkeypatch):
     monkeypatch.setenv('DATA_ROOT', str(tmp_path))
     assert arrange.main(['--first-frame', '0', '--per-camera', '3']) == 0
     report = frames.extract_frames(1000)
-    n_pictures = report.frames_kept
-    assert n_pictures > 0
+    assert report.skipped == []
     composites.make_composites(1000)
     folder = tmp_path / 'muco/unaugmented_set_001'
     truth = json.loads((folder / 'chunk_00001_visible.json').read_text())
-    whole = {n: c for n, c in truth.items() if len(c['far_to_near']) == 4}
-    assert len(truth) == 9  # cameras 0, 2 and 9 see four moments with motion, or more
-    assert len(whole) >= 3  # pictures are missing where videos or masks end before
+    assert len(truth) >= 9  # of the cameras that see four moments or more
+    assert all(len(c['far_to_near']) == 4 for c in truth.values())
     assert {image_size(path) for path in folder.glob('*.jpg')} == {(1024, 1024)}
 
     writer = ResultWriter(part_path(tmp_path / 'muco/detections'), dict(kind='detections'))
     for number, composite in truth.items():
-        boxes = [box_of(mask) for mask in composite['masks'] if mask is not None]
+        boxes = rlemasklib.to_bbox([encoded(mask) for mask in composite['masks']])
         rows = [[*box, 0.9] for box in boxes if box[2] * box[3] > 0]
         writer.add({f'unaugmented_set_001/{number}.jpg': np.float32(rows).reshape(-1, 5)})
     writer.finish()
     report = make_crops(make_recipe('muco'))
-    n_seen = sum(
-        box_of(mask)[2] * box_of(mask)[3] > 0 for c in whole.values() for mask in c['masks']
-    )
-    assert report.clips_failed == len(truth) - len(whole)
-    assert 0 < report.crops <= n_seen
-    assert report.crops >= 0.9 * n_seen  # slivers may not do
+    masks = [encoded(mask) for composite in truth.values() for mask in composite['masks']]
+    n_seen = np.count_nonzero(rlemasklib.area(masks) > 1000)
+    assert report.clips_failed == 0
+    # Some boxes are too large for people with all joints in a line, or with more foreground.
+    assert 0.8 * n_seen < report.crops <= n_seen
 
 
-def box_of(mask):
-    import rlemasklib
-
-    return rlemasklib.to_bbox(dict(mask, counts=mask['counts'].encode()))
+def encoded(mask):
+    return dict(mask, counts=mask['counts'].encode())
 
 
 @pytest.mark.parametrize('name', ['muco', 'muco_3dhp_200k', 'muco_17_150k', 'muco_full'])
