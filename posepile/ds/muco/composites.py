@@ -15,6 +15,7 @@ import os
 import os.path as osp
 import sys
 
+import cv2
 import numpy as np
 import scipy.io
 
@@ -152,7 +153,10 @@ def main(argv=None) -> int:
 
 def _run(args):
     check_data_root()
-    report = make_composites(n_composites(), *array_task())
+    i_task, n_tasks = array_task()
+    if n_tasks > 1:
+        cv2.setNumThreads(1)  # the other cores belong to the other tasks
+    report = make_composites(n_composites(), i_task, n_tasks)
     for line in report.skipped:
         print(f'left out: {line}')
     print(f'{report.frames_kept} composites made, of {report.clips} chunks')
