@@ -4,7 +4,7 @@ from torch.utils import data
 
 from posepile.training.batch_memory import BatchMemory
 from posepile.training.collate import stack_annotations
-from posepile.training.forking import quiet_worker
+from posepile.training.forking import make_forks_safe, quiet_worker
 
 
 class PoseLoader:
@@ -38,6 +38,7 @@ class PoseLoader:
         prefetch=2,
         context=None,
     ):
+        make_forks_safe()
         self.schedule = schedule
         self._n_given = 0
         of_workers = dict(
