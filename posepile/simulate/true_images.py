@@ -1,15 +1,11 @@
 """The truth about collections of images, and the comparison of a packed one with it."""
 
 import dataclasses
-import os
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from posepile.atomic import replacing
-from posepile.errors import BadFileError
-from posepile.simulate.truth import truth_path
-from posepile.storage import codec
+from posepile.simulate.truth import read_truth, write_truth
 from posepile.storage.image_collection import open_images
 
 _MOST_NAMED = 5
@@ -81,10 +77,7 @@ class ImageFidelity:
 
 def save_true_images(product, images):
     """Store the truth about all images that ``product`` must have."""
-    path = truth_path(product)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with replacing(path) as partial, open(partial, 'wb') as f:
-        f.write(codec.pack([vars(image) for image in images]))
+    write_truth(product, [vars(image) for image in images])
 
 
 def load_true_images(product) -> list[TrueImage]:
@@ -93,16 +86,7 @@ def load_true_images(product) -> list[TrueImage]:
     Raises:
         BadFileError: if there is none: the release is real, or was simulated elsewhere.
     """
-    path = truth_path(product)
-    try:
-        with open(path, 'rb') as f:
-            return [TrueImage(**image) for image in codec.unpack(f.read())]
-    except FileNotFoundError:
-        raise BadFileError(
-            path,
-            'there is no truth to compare with',
-            f'Only simulated data has one: posepile simulate {product}',
-        ) from None
+    return [TrueImage(**image) for image in read_truth(product)]
 
 
 def check_images(name) -> ImageFidelity:

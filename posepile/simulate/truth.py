@@ -66,10 +66,7 @@ def truth_path(product):
 
 def save_truth(product, people):
     """Store the truth about all examples that ``product`` must have."""
-    path = truth_path(product)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with replacing(path) as partial, open(partial, 'wb') as f:
-        f.write(codec.pack([dict(vars(p), imshape=list(p.imshape)) for p in people]))
+    write_truth(product, [dict(vars(p), imshape=list(p.imshape)) for p in people])
 
 
 def load_truth(product) -> list[TruePerson]:
@@ -78,15 +75,28 @@ def load_truth(product) -> list[TruePerson]:
     Raises:
         BadFileError: if there is none: the release is real, or was simulated elsewhere.
     """
+    names = {f.name for f in dataclasses.fields(TruePerson)}
+    people = read_truth(product)
+    return [TruePerson(**{k: v for k, v in p.items() if k in names}) for p in people]
+
+
+def write_truth(product, content):
+    """Store what is true of a product: dicts, lists, numbers and arrays."""
+    path = truth_path(product)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with replacing(path) as partial, open(partial, 'wb') as f:
+        f.write(codec.pack(content))
+
+
+def read_truth(product):
+    """What :func:`write_truth` has stored. Raises BadFileError if there is nothing."""
     path = truth_path(product)
     try:
         with open(path, 'rb') as f:
-            people = codec.unpack(f.read())
+            return codec.unpack(f.read())
     except FileNotFoundError:
         raise BadFileError(
             path,
             'there is no truth to compare with',
             f'Only simulated data has one: posepile simulate {product}',
         ) from None
-    names = {f.name for f in dataclasses.fields(TruePerson)}
-    return [TruePerson(**{k: v for k, v in p.items() if k in names}) for p in people]

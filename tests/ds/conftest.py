@@ -28,6 +28,15 @@ def simulated_root(tmp_path_factory):
     return root_of
 
 
+@pytest.fixture
+def new_root(tmp_path, monkeypatch):
+    """An empty DATA_ROOT."""
+    root = tmp_path / 'root'
+    root.mkdir()
+    monkeypatch.setenv('DATA_ROOT', str(root))
+    return root
+
+
 class _Handler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *args):
         self.server.asked.append(self.path)

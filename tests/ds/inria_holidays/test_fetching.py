@@ -42,9 +42,9 @@ def archive_of(files):
 
 
 @pytest.fixture
-def photographs(server, simulated_holidays):
+def photographs(server, simulated_root):
     """Put the two archives on the server."""
-    found = sorted((simulated_holidays / 'inria_holidays' / 'jpg').iterdir())
+    found = sorted((simulated_root('inria_holidays') / 'inria_holidays' / 'jpg').iterdir())
     folder = 'pub/lear/douze/data'
     server.files[f'{folder}/jpg1.tar.gz'] = archive_of(found[:5])
     server.files[f'{folder}/jpg2.tar.gz'] = archive_of(found[5:])

@@ -127,10 +127,10 @@ def test_label_images_are_read_by_the_entries_of_their_palettes(tmp_path):
             read_label_image(str(tmp_path / f'{name}.png'))
 
 
-def test_damaged_photographs_are_left_out_and_told(simulated_voc, new_root):
+def test_damaged_photographs_are_left_out_and_told(simulated_root, new_root):
     release = new_root / 'pascal_voc'
-    shutil.copytree(simulated_voc / 'pascal_voc', release)
-    shutil.copytree(simulated_voc / '.posepile', new_root / '.posepile')
+    shutil.copytree(simulated_root('pascal_voc') / 'pascal_voc', release)
+    shutil.copytree(simulated_root('pascal_voc') / '.posepile', new_root / '.posepile')
     info = find_dataset('pascal_voc')
     n_images = main.pack(info)['images']
     paths = annotation_paths(str(release))
@@ -155,8 +155,8 @@ def _places(paths, *names):
         )
 
 
-def test_packs_the_same_bytes_again(simulated_voc, new_root):
-    (new_root / 'pascal_voc').symlink_to(simulated_voc / 'pascal_voc')
+def test_packs_the_same_bytes_again(simulated_root, new_root):
+    (new_root / 'pascal_voc').symlink_to(simulated_root('pascal_voc') / 'pascal_voc')
     info = find_dataset('pascal_voc')
     contents = []
     for _ in range(2):
@@ -166,9 +166,9 @@ def test_packs_the_same_bytes_again(simulated_voc, new_root):
     assert contents[0] == contents[1]
 
 
-def test_the_truth_notices_a_window_that_is_a_pixel_off(simulated_voc, new_root, monkeypatch):
+def test_the_truth_notices_a_window_that_is_a_pixel_off(simulated_root, new_root, monkeypatch):
     for name in ('pascal_voc', '.posepile'):
-        (new_root / name).symlink_to(simulated_voc / name)
+        (new_root / name).symlink_to(simulated_root('pascal_voc') / name)
     main.pack(find_dataset('pascal_voc'))
     assert check_images('pascal_voc').problems() == []
     cut = main.cutouts_of
@@ -182,8 +182,8 @@ def test_release_that_is_not_there(new_root):
         main.pack(find_dataset('pascal_voc'))
 
 
-def test_opened_by_name_only_as_what_it_is(simulated_voc, new_root):
-    (new_root / 'pascal_voc').symlink_to(simulated_voc / 'pascal_voc')
+def test_opened_by_name_only_as_what_it_is(simulated_root, new_root):
+    (new_root / 'pascal_voc').symlink_to(simulated_root('pascal_voc') / 'pascal_voc')
     main.pack(find_dataset('pascal_voc_0based'))
     collection = main.make_dataset('pascal_voc', one_based=False)
     assert collection.metadata['posepile']['options'] == {'one_based': False}

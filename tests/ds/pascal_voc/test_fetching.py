@@ -20,14 +20,14 @@ def info(server):
 
 
 def test_two_leading_folders_are_dropped_and_the_archive_is_removed(
-    server, info, simulated_voc, new_root
+    server, info, simulated_root, new_root
 ):
     with tarfile.open(server.folder / 'VOCtrainval_11-May-2012.tar', 'w') as tar:
-        tar.add(simulated_voc / 'pascal_voc', 'VOCdevkit/VOC2012')
+        tar.add(simulated_root('pascal_voc') / 'pascal_voc', 'VOCdevkit/VOC2012')
     fetch_dataset(info)
-    release = new_root / 'pascal_voc'
+    release, simulated = new_root / 'pascal_voc', simulated_root('pascal_voc') / 'pascal_voc'
     for folder in ('Annotations', 'JPEGImages', 'SegmentationObject'):
-        expected = sorted(p.name for p in (simulated_voc / 'pascal_voc' / folder).iterdir())
+        expected = sorted(p.name for p in (simulated / folder).iterdir())
         assert sorted(p.name for p in (release / folder).iterdir()) == expected
     assert not (release / 'VOCdevkit').exists()
     assert not (release / 'VOCtrainval_11-May-2012.tar').exists()
@@ -35,7 +35,7 @@ def test_two_leading_folders_are_dropped_and_the_archive_is_removed(
     assert len(server.asked) == 1
 
 
-def test_what_a_person_has_put_in_place_is_used(server, info, simulated_voc, new_root):
-    shutil.copytree(simulated_voc / 'pascal_voc', new_root / 'pascal_voc')
+def test_what_a_person_has_put_in_place_is_used(server, info, simulated_root, new_root):
+    shutil.copytree(simulated_root('pascal_voc') / 'pascal_voc', new_root / 'pascal_voc')
     fetch_dataset(info)
     assert server.asked == []
