@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from posepile.datasets2d import Pose2DDataset
+from posepile.storage.plausibility import known_coords
 from posepile.util import SPLIT_NAMES
 from posepile.viewer import view3d
 from posepile.viewer.draw import draw_box, draw_mask, draw_skeleton, draw_text
@@ -123,7 +124,7 @@ def _image_points(example):
     """(J, 2) joints in the image, NaN where missing or behind the camera; None without joints."""
     if hasattr(example, 'coords'):
         return np.asarray(example.coords, np.float64)
-    coords = example.get_world_coords()
+    coords = known_coords(example)
     if coords is None:
         return None
     in_camera = example.camera.world_to_camera(coords)
@@ -135,7 +136,7 @@ def _image_points(example):
 
 
 def _view_tile(example, joint_info, size):
-    coords = example.get_world_coords()
+    coords = known_coords(example)
     if coords is None:
         return _parameter_tile(example.parameters or {}, size)
     view = view3d.draw_pose3d(

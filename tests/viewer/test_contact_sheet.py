@@ -74,6 +74,16 @@ def test_parametric_examples_without_joints():
     assert contact_sheet(dataset).shape[1] == 1920
 
 
+def test_placeholders_of_joints_are_drawn_as_no_joints():
+    sheets = []
+    for coords in (None, np.ones((JOINT_INFO.n_joints, 3), np.float32)):
+        dataset = in_memory('3d', 2)
+        for example in dataset.iter_examples():
+            example.world_coords = coords
+        sheets.append(contact_sheet(dataset))
+    np.testing.assert_array_equal(*sheets)
+
+
 @pytest.mark.parametrize('kind', ['3d', '2d'])
 def test_the_skeleton_lies_on_the_image(kind):
     imshape = (480, 400)
