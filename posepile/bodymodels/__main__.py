@@ -4,7 +4,7 @@ import argparse
 import os.path as osp
 import sys
 
-from posepile.bodymodels.families import FAMILIES, GENDERS
+from posepile.bodymodels.families import FAMILIES
 from posepile.bodymodels.files import body_models_folder, load, official_path
 from posepile.bodymodels.regressors import JOINT_NAMES, load_regressor
 from posepile.errors import RawDataError
@@ -24,7 +24,7 @@ def _convert(args):
     folder = args.folder or body_models_folder()
     n_models, failures = 0, []
     for name, family in FAMILIES.items():
-        for gender in GENDERS:
+        for gender in family.files:
             if official_path(name, gender, folder) is None:
                 print(f'missing   {name} {gender}: {osp.join(folder, family.files[gender][0])}')
                 continue
@@ -35,7 +35,8 @@ def _convert(args):
                 continue
             n_models += 1
             kid = ', kid template' if model.has_kid_template else ''
-            print(f'ready     {name} {gender}: {model.n_betas} betas{kid}')
+            expressions = f', {model.n_expressions} expressions' if model.n_expressions else ''
+            print(f'ready     {name} {gender}: {model.n_betas} betas{expressions}{kid}')
     for name in JOINT_NAMES:
         try:
             regressor = load_regressor(name, folder)

@@ -19,8 +19,14 @@ from posepile import paths
 from posepile.atomic import replacing
 from posepile.bodymodels.families import family, full_gender
 from posepile.bodymodels.model import BodyModel
-from posepile.bodymodels.official import find_problem, read_kid_template, read_official
-from posepile.errors import RawDataError
+from posepile.bodymodels.official import (
+    HAND_ARRAYS,
+    LANDMARK_ARRAYS,
+    find_problem,
+    read_kid_template,
+    read_official,
+)
+from posepile.errors import OptionError, RawDataError
 from posepile.raw.locks import open_locked
 from posepile.raw.npyfile import load_npz
 
@@ -31,6 +37,7 @@ _ARRAYS = {
     key: key
     for key in ('v_template', 'shapedirs', 'exprdirs', 'posedirs', 'weights', 'J_regressor')
 } | {'faces': 'f'}
+_PARTS = HAND_ARRAYS + LANDMARK_ARRAYS  # of models that have them
 
 
 def body_models_folder(raw_folder=None) -> str:
@@ -53,7 +60,7 @@ def load(name='smpl', gender='neutral', folder=None) -> BodyModel:
     A process that asks again gets the same object.
 
     Args:
-        name: type of the model, ``'smpl'``.
+        name: type of the model: ``'smpl'``, ``'smplh'``, ``'smplh16'`` or ``'smplx'``.
         gender: ``'male'``, ``'female'``, ``'neutral'`` or a first letter of these.
         folder: folder of body models; default :func:`body_models_folder`.
 
@@ -63,6 +70,9 @@ def load(name='smpl', gender='neutral', folder=None) -> BodyModel:
     """
     folder = osp.abspath(folder or body_models_folder())
     gender = full_gender(gender)
+    if gender not in family(name).files:
+        there_are = ', '.join(family(name).files)
+        raise OptionError(f'There is no {gender} {name} model; there is: {there_are}.')
     kid = osp.join(folder, family(name).kid_template)
     source = official_path(name, gender, folder)
     converted = converted_path(name, gender, folder)
@@ -77,8 +87,8 @@ def load(name='smpl', gender='neutral', folder=None) -> BodyModel:
 
 def official_path(name, gender, folder) -> str | None:
     """Path of the official file of a model, None where there is none."""
-    candidates = (osp.join(folder, file) for file in family(name).files[full_gender(gender)])
-    return next(filter(osp.exists, candidates), None)
+    files = family(name).files.get(full_gender(gender), ())
+    return next(filter(osp.exists, (osp.join(folder, file) for file in files)), None)
 
 
 def converted_path(name, gender, folder) -> str:
@@ -107,6 +117,7 @@ def _read_converted(path, model_family):
     try:
         arrays = {key: content[name] for key, name in _ARRAYS.items()}
         arrays['parents'] = content['kintree_table'][0]
+        arrays |= {key: content[key] for key in _PARTS if key in content}
         problem = find_problem(arrays, model_family)
     except (AttributeError, LookupError, TypeError) as e:
         problem = f'{e!r} is missing or not as expected'
@@ -118,6 +129,7 @@ def _read_converted(path, model_family):
 def _save(arrays, source, path):
     os.makedirs(osp.dirname(path), exist_ok=True)
     content = {name: arrays[key] for key, name in _ARRAYS.items()}
+    content |= {key: arrays[key] for key in _PARTS if key in arrays}
     parents = arrays['parents']
     content['kintree_table'] = np.stack([parents, np.arange(len(parents), dtype=np.int32)])
     # All tasks of an array may want to convert at once.

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from posepile.bodymodels.hands import Hands
+from posepile.bodymodels.keypoints import Landmarks
 from posepile.bodymodels.rotations import matrix_to_rotvec, rotvec_to_matrix
 
 # Poses at a time, so that intermediate results are few megabytes whatever the batch.
@@ -60,8 +62,14 @@ class BodyModel:
         arrays: dictionary of ``v_template`` (V, 3), ``shapedirs`` (V, 3, S), ``posedirs``
             (V, 3, 9 (J - 1)), ``weights`` (V, J), ``J_regressor`` (J, V), in metres; ``parents``
             (J,), -1 for the root and otherwise less than the joint's own index; ``faces`` (F, 3);
-            and optionally ``exprdirs`` (V, 3, E), ``kid_template`` (V, 3).
+            and optionally ``exprdirs`` (V, 3, E), ``kid_template`` (V, 3), and those of
+            :class:`~posepile.bodymodels.hands.Hands` and of
+            :class:`~posepile.bodymodels.keypoints.Landmarks`.
         joint_names: J names.
+
+    Attributes:
+        hands: mean pose and principal components of both hands; None if it has no fingers.
+        landmarks: points of the face; None if there are none in its file.
     """
 
     def __init__(self, name, gender, arrays, joint_names):
@@ -92,6 +100,8 @@ class BodyModel:
         self._joints = _Directions(*map(self._regressed, self._surface))
         self._joint_template = self.J_regressor @ self.v_template
         self.n_betas, self.n_expressions = len(self._surface.shape), len(self._surface.expression)
+        self.hands = Hands.from_arrays(arrays)
+        self.landmarks = Landmarks.from_arrays(arrays)
 
     def __call__(
         self, pose, shape=None, trans=None, kid_factor=None, expression=None, vertices=True
@@ -146,16 +156,17 @@ class BodyModel:
             orientations.reshape(*batch, self.n_joints, 3, 3),
         )
 
-    def root(self, shape=None, kid_factor=None) -> np.ndarray:
+    def root(self, shape=None, kid_factor=None, expression=None) -> np.ndarray:
         """(..., 3) root joint in the rest pose, metres: the point about which the body turns."""
         shape = self._coefficients(shape, self.n_betas, 'betas')
+        expression = self._coefficients(expression, self.n_expressions, 'expressions')
         kid = self._kid_factor(kid_factor)
-        batch = np.broadcast_shapes(shape.shape[:-1], kid.shape)
-        shape, kid = _broadcast(shape, batch, 1), _broadcast(kid, batch, 0)
-        offsets = self._joints.sum(shape, np.zeros((len(shape), 0)), kid)
+        batch = np.broadcast_shapes(shape.shape[:-1], expression.shape[:-1], kid.shape)
+        shape, expression = _broadcast(shape, batch, 1), _broadcast(expression, batch, 1)
+        offsets = self._joints.sum(shape, expression, _broadcast(kid, batch, 0))
         return (self._joint_template[0] + offsets[:, 0]).reshape(*batch, 3)
 
-    def moved(self, pose, shape, trans, rotation, shift, kid_factor=None):
+    def moved(self, pose, shape, trans, rotation, shift, kid_factor=None, expression=None):
         """Parameters of the body after ``x -> rotation x + shift``.
 
         The root's rotation turns the body about its pelvis, which is not the origin of the
@@ -165,7 +176,7 @@ class BodyModel:
 
         Args:
             pose: (..., 3 J) or (..., J, 3) rotation vectors.
-            shape, kid_factor: as when called, or None.
+            shape, kid_factor, expression: as when called, or None.
             trans: (..., 3) metres.
             rotation: (..., 3, 3).
             shift: (..., 3) metres.
@@ -177,7 +188,7 @@ class BodyModel:
         is_flat = flat.shape[-1] == 3 * self.n_joints
         joints = flat.reshape(*flat.shape[:-1], -1, 3) if is_flat else flat
         rotation = np.asarray(rotation, np.float64)
-        root = self.root(shape, kid_factor)
+        root = self.root(shape, kid_factor, expression)
         turned = (rotation @ (root + trans)[..., np.newaxis])[..., 0]
         new_root = matrix_to_rotvec(rotation @ rotvec_to_matrix(joints[..., 0, :]))
         others = np.broadcast_to(joints[..., 1:, :], (*new_root.shape[:-1], self.n_joints - 1, 3))

@@ -1,8 +1,9 @@
 """The files of the official releases as plain arrays.
 
-The SMPL files are pickles of Python 2 with objects of ``chumpy``, a library that no longer
-installs, and of SciPy. A pickle is a program; these are read by an unpickler that gives data only
-(:mod:`posepile.raw.unpickle`), with stand-ins that keep what such an object was saved with.
+The files of SMPL and SMPL-H are pickles of Python 2 with objects of ``chumpy``, a library that no
+longer installs, and of SciPy; those of SMPL-X are npz files with pickled objects in them. A pickle
+is a program; these are read by an unpickler that gives data only (:mod:`posepile.raw.unpickle`),
+with stand-ins that keep what such an object was saved with.
 """
 
 import numpy as np
@@ -12,6 +13,10 @@ from posepile.raw.npyfile import load_npy, load_npz
 from posepile.raw.unpickle import restricted_load
 
 _REMEDY = 'Get the file from its official source; see docs/body-models.md.'
+
+#: What models with fingers and faces have, under the names of the official files.
+HAND_ARRAYS = ('hands_meanl', 'hands_meanr', 'hands_componentsl', 'hands_componentsr')
+LANDMARK_ARRAYS = ('lmk_faces_idx', 'lmk_bary_coords')
 
 
 def read_official(path, family) -> dict:
@@ -23,7 +28,8 @@ def read_official(path, family) -> dict:
 
     Returns:
         Dictionary with ``v_template``, ``shapedirs``, ``exprdirs``, ``posedirs``, ``weights``,
-        ``J_regressor`` (floats of the file's precision), ``parents`` and ``faces`` (int32).
+        ``J_regressor`` (floats of the file's precision), ``parents`` and ``faces`` (int32); and
+        those of ``HAND_ARRAYS`` and ``LANDMARK_ARRAYS`` that the file has.
 
     Raises:
         RawDataError: the file is missing or damaged, would run a program, or is another model.
@@ -38,11 +44,9 @@ def read_official(path, family) -> dict:
             raise RawDataError(path, f'a dictionary is expected in it, not {found}', _REMEDY)
     try:
         arrays = _arrays(content)
+        _split_directions(arrays, family)
     except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as e:
         raise RawDataError(path, f'is no {family.name} model ({e!r:.200})', _REMEDY) from e
-    n_shapes = family.n_shapes or arrays['shapedirs'].shape[-1]
-    arrays['exprdirs'] = arrays['shapedirs'][..., n_shapes:]
-    arrays['shapedirs'] = arrays['shapedirs'][..., :n_shapes]
     problem = find_problem(arrays, family)
     if problem:
         raise RawDataError(path, f'is no {family.name} model: {problem}', _REMEDY)
@@ -92,7 +96,36 @@ def find_problem(arrays, family) -> str:
         return f'f is {faces.shape}, expected are triangles'
     if faces.size and not 0 <= faces.min() <= faces.max() < n_vertices:
         return 'f names vertices that do not exist'
+    return _find_problem_of_parts(arrays)
+
+
+def _find_problem_of_parts(arrays):
+    """The same for hands and landmarks, which a model has completely or not at all."""
+    for names in (HAND_ARRAYS, LANDMARK_ARRAYS):
+        if any(name in arrays for name in names) and not all(name in arrays for name in names):
+            return f'it lacks some of {", ".join(names)}'
+    n_numbers = 45  # of the pose of a hand: 15 joints
+    for mean, components in (HAND_ARRAYS[::2], HAND_ARRAYS[1::2]):
+        if mean not in arrays:
+            continue
+        if arrays[mean].shape != (n_numbers,) or arrays[components].shape[1:] != (n_numbers,):
+            found = f'{arrays[mean].shape} and {arrays[components].shape}'
+            return f'{mean} and {components} are {found}, expected are (45,) and (any, 45)'
+        if not all(_are_finite(arrays[name]) for name in (mean, components)):
+            return f'{mean} or {components} has values that are not finite'
+    if LANDMARK_ARRAYS[0] in arrays:
+        faces, weights = (arrays[name] for name in LANDMARK_ARRAYS)
+        if faces.ndim != 1 or faces.dtype.kind not in 'iu' or weights.shape != (len(faces), 3):
+            return f'its landmarks are {faces.dtype} {faces.shape} and {weights.shape}'
+        if faces.size and not 0 <= faces.min() <= faces.max() < len(arrays['faces']):
+            return f'{LANDMARK_ARRAYS[0]} names faces that do not exist'
+        if not _are_finite(weights):
+            return f'{LANDMARK_ARRAYS[1]} has values that are not finite'
     return ''
+
+
+def _are_finite(array):
+    return array.dtype.kind == 'f' and bool(np.all(np.isfinite(array)))
 
 
 def _arrays(content):
@@ -105,7 +138,19 @@ def _arrays(content):
     parents[0] = -1
     arrays['parents'] = parents.astype(np.int32)
     arrays['faces'] = _plain(content['f']).astype(np.int32)
+    for key in HAND_ARRAYS + LANDMARK_ARRAYS:
+        if key in content:
+            arrays[key] = _plain(content[key])
     return arrays
+
+
+def _split_directions(arrays, family):
+    directions = arrays['shapedirs']
+    n_columns = directions.shape[-1]
+    n_shapes = n_columns if family.n_shapes is None else family.n_shapes.get(n_columns)
+    if n_shapes is None:
+        raise ValueError(f'of {n_columns} columns in shapedirs, which are expressions?')
+    arrays['shapedirs'], arrays['exprdirs'] = directions[..., :n_shapes], directions[..., n_shapes:]
 
 
 def _plain(value):
