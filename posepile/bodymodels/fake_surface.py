@@ -10,9 +10,13 @@ import numpy as np
 from posepile.simulate.skinning import smoothstep
 
 # Facets around, and rings along trunk, legs and arms. A closed surface without handles has
-# 2 V - 4 triangles: with these, 6890 vertices and 13776 triangles, as SMPL has.
+# 2 V - 4 triangles: with these, 6890 vertices and 13776 triangles, as SMPL has; for SMPL-X 9370
+# vertices, to which few are added, and eyeballs.
 N_SIDES = 20
-RINGS = {'trunk': 104, 'leg': 65, 'arm': 55}
+RINGS = {
+    'smpl': {'trunk': 104, 'leg': 65, 'arm': 55},
+    'smplx': {'trunk': 142, 'leg': 88, 'arm': 75},
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -127,18 +131,85 @@ def joined(trunk, limbs):
     return surface
 
 
-def _tube_faces(n_rings):
+def sphere(centre, radius, n_rings, n_sides, joint, n_joints):
+    """A ball that moves with one joint, its poles in front and behind."""
+    polar = np.pi * np.arange(1, n_rings + 1) / (n_rings + 1)
+    angle = 2 * np.pi * np.arange(n_sides) / n_sides
+    across, z = np.sin(polar)[:, np.newaxis], np.repeat(-np.cos(polar), n_sides)
+    x, y = -across * np.sin(angle), across * np.cos(angle)
+    directions = np.stack([x.ravel(), y.ravel(), z], axis=1)
+    spokes = radius * np.concatenate([directions, [[0, 0, -1], [0, 0, 1]]])
+    weights = np.zeros((len(spokes), n_joints))
+    weights[:, joint] = 1
+    return Surface(centre + spokes, spokes, _tube_faces(n_rings, n_sides), weights)
+
+
+def beside(*surfaces):
+    """Several surfaces as one that is not connected."""
+    starts = np.cumsum([0, *(len(s.vertices) for s in surfaces)])
+    faces = [s.faces + start for s, start in zip(surfaces, starts, strict=False)]
+    return Surface(
+        np.concatenate([s.vertices for s in surfaces]),
+        np.concatenate([s.spokes for s in surfaces]),
+        np.concatenate(faces).astype(np.int32),
+        np.concatenate([s.weights for s in surfaces]),
+    )
+
+
+def refined(surface, n_vertices):
+    """The surface with vertices in the middle of its largest triangles, ``n_vertices`` in all."""
+    a, b, c = np.moveaxis(surface.vertices[surface.faces], 1, 0)
+    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    n_old = len(surface.vertices)
+    split = np.argsort(-area, kind='stable')[: n_vertices - n_old]
+    corners = surface.faces[split]
+    new = np.arange(n_old, n_vertices)
+    faces = surface.faces.copy()
+    faces[split, 2] = new
+    further = [np.stack([corners[:, i], corners[:, j], new], axis=1) for i, j in ((1, 2), (2, 0))]
+    means = (
+        np.concatenate([array, array[corners].mean(axis=1)])
+        for array in (surface.vertices, surface.spokes, surface.weights)
+    )
+    vertices, spokes, weights = means
+    return Surface(vertices, spokes, np.concatenate([faces, *further]).astype(np.int32), weights)
+
+
+def opened(surface, slits, n_rings):
+    """The surface with slits between two rings of the tube that it begins with.
+
+    Args:
+        slits: for each a point (3,) near its middle, and how many of the facets around it takes.
+        n_rings: number of rings of the tube.
+    """
+    n_quads = (n_rings - 1) * N_SIDES
+    ring_vertices = surface.vertices[: n_rings * N_SIDES].reshape(n_rings, N_SIDES, 3)
+    middles = 0.5 * (ring_vertices[1:] + ring_vertices[:-1])
+    middles = 0.5 * (middles + np.roll(middles, -1, axis=1))
+    removed = []
+    for point, n in slits:
+        distance = np.linalg.norm(middles - point, axis=2)
+        ring, side = np.unravel_index(np.argmin(distance), distance.shape)
+        sides = (side - n // 2 + np.arange(n)) % N_SIDES
+        removed += [*(ring * N_SIDES + sides), *(n_quads + ring * N_SIDES + sides)]
+    if len(set(removed)) < len(removed):
+        raise ValueError('Slits overlap.')
+    faces = np.delete(surface.faces, removed, axis=0)
+    return dataclasses.replace(surface, faces=faces)
+
+
+def _tube_faces(n_rings, n_sides=N_SIDES):
     """Rings one after the other, then the two tips; the start cap's triangles come second last."""
-    k = np.arange(N_SIDES)
-    after = (k + 1) % N_SIDES
-    rings = (np.arange(n_rings - 1) * N_SIDES)[:, np.newaxis]
+    k = np.arange(n_sides)
+    after = (k + 1) % n_sides
+    rings = (np.arange(n_rings - 1) * n_sides)[:, np.newaxis]
     a, b = rings + k, rings + after
-    c, d = a + N_SIDES, b + N_SIDES
+    c, d = a + n_sides, b + n_sides
     sides = np.concatenate(
         [np.stack([a, b, c], axis=-1).reshape(-1, 3), np.stack([b, d, c], axis=-1).reshape(-1, 3)]
     )
-    tip = n_rings * N_SIDES
-    last = tip - N_SIDES
+    tip = n_rings * n_sides
+    last = tip - n_sides
     start = np.stack([after, k, np.full_like(k, tip)], axis=-1)
     end = np.stack([last + k, last + after, np.full_like(k, tip + 1)], axis=-1)
     return np.concatenate([sides, start, end])
