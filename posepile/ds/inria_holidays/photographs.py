@@ -6,7 +6,7 @@ import warnings
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from posepile.raw.images import decode_image
 
@@ -18,9 +18,8 @@ _ORIENTATION = 0x0112
 _TURNS = {3: 2, 6: 3, 8: 1}
 #: What odd metadata make Pillow raise.
 _ODD_METADATA = (
-    *(OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error),
-    *(ArithmeticError, Image.DecompressionBombError),
-)
+    OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error, ArithmeticError,
+)  # fmt: skip
 
 
 def small_square(data: bytes, name='<bytes>') -> np.ndarray:
@@ -50,7 +49,8 @@ def orientation(data: bytes):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # those of what is odd, but can be read
-            with Image.open(io.BytesIO(data)) as image:
+            # Not by Image.open: Ultralytics, once imported, puts a function of its own there.
+            with JpegImageFile(io.BytesIO(data)) as image:
                 return image.getexif().get(_ORIENTATION)
     except _ODD_METADATA:
         return None

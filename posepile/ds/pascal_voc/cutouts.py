@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from posepile.errors import RawDataError
 from posepile.util.improc import resize_by_factor
@@ -51,11 +52,14 @@ def read_label_image(path):
     """
     remedy = 'Get it again from the raw release.'
     try:
-        with Image.open(path, formats=['PNG']) as image:
+        # Not by Image.open: Ultralytics, once imported, puts a function of its own in its place.
+        with PngImageFile(path) as image:
             if image.mode != 'P':
                 raise RawDataError(path, f'a palette image was expected, not {image.mode}', remedy)
+            if image.width * image.height > Image.MAX_IMAGE_PIXELS:
+                raise RawDataError(path, f'its size of {image.size} cannot be right', remedy)
             return np.array(image)
     except FileNotFoundError as e:
         raise RawDataError(path, 'there is no such label image', remedy) from e
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
+    except (OSError, SyntaxError, ValueError) as e:
         raise RawDataError(path, f'is no PNG file or a damaged one ({e})', remedy) from e

@@ -280,7 +280,12 @@ def command(server, *options):
         'sys.exit(fetch.main(sys.argv[1:]))'
     )
     arguments = ['--server', server.url, '--subjects', 'S1', '--kinds', 'Videos', *options]
-    return subprocess.Popen([sys.executable, '-c', code, *arguments], stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, '-c', code, *arguments],
+        stderr=subprocess.PIPE,
+        # Shells have them ignored in what they start in the background, such as this test run.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
 
 
 @pytest.mark.parametrize('how', [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])

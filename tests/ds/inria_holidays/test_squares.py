@@ -88,7 +88,12 @@ def test_other_colour_spaces_become_rgb(mode):
     np.testing.assert_allclose(square[256, 256], expected, atol=3)
 
 
-def test_orientation_that_cannot_be_read_is_none():
+def refuse(*args, **kwargs):
+    raise ImportError('this looks for a plugin of another kind')
+
+
+def test_orientation_that_cannot_be_read_is_none(monkeypatch):
+    monkeypatch.setattr(Image, 'open', refuse)  # as Ultralytics does
     plain = jpeg(marked(64, 64))
     assert orientation(plain) is None and orientation(b'nothing') is None
     tagged = jpeg(marked(64, 64), **exif(6))
