@@ -169,6 +169,7 @@ def test_command_lists_what_is_there(tmp_path, capsys):
     assert command.main(['--folder', str(tmp_path / 'b')]) == 0
     out = capsys.readouterr().out
     assert 'ready     smpl male: 10 betas, kid template' in out
+    assert 'missing   smplh female' in out and 'smplh neutral' not in out
     assert 'missing   smpl female' in out and 'ready     joint regressor h36m: 17 joints' in out
     (tmp_path / 'b/smpl/SMPL_NEUTRAL.pkl').write_bytes(b'damaged')
     assert command.main(['--folder', str(tmp_path / 'b')]) == 1

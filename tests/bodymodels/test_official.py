@@ -92,6 +92,94 @@ def test_npz(arrays, tmp_path):
     np.testing.assert_array_equal(read_official(path, SMALL)['weights'], arrays['weights'])
 
 
+# What SMPL-X files have beside the arrays of SMPL.
+SMALL_X = dataclasses.replace(
+    family('smplx'), name='smallx', joint_names=SMALL.joint_names, n_vertices=V
+)
+
+
+def whole_body(arrays, n_columns=20):
+    rng = np.random.default_rng(1)
+    hands = {f'hands_mean{s}': rng.normal(size=45) for s in 'lr'}
+    hands |= {f'hands_components{s}': rng.normal(size=(45, 45)) for s in 'lr'}
+    return dict(
+        arrays,
+        **hands,
+        shapedirs=rng.normal(size=(V, 3, n_columns)),
+        lmk_faces_idx=rng.integers(0, 60, 51),
+        lmk_bary_coords=rng.random((51, 3)),
+        joint2num=np.array({'a': 0, 'b': 1}, dtype=object),
+    )
+
+
+@pytest.mark.parametrize(
+    'n_columns, n_shapes', [(10, 10), (16, 16), (20, 10), (26, 16), (300, 300), (400, 300)]
+)
+def test_expressions_follow_the_betas(arrays, tmp_path, n_columns, n_shapes):
+    content = whole_body(arrays, n_columns)
+    np.savez(tmp_path / 'm.npz', **content)
+    read = read_official(tmp_path / 'm.npz', SMALL_X)
+    np.testing.assert_array_equal(read['shapedirs'], content['shapedirs'][..., :n_shapes])
+    np.testing.assert_array_equal(read['exprdirs'], content['shapedirs'][..., n_shapes:])
+
+
+def test_hands_and_landmarks_are_kept_when_converted(arrays, tmp_path, monkeypatch):
+    monkeypatch.setitem(FAMILIES, 'smallx', SMALL_X)
+    content = whole_body(arrays)
+    (tmp_path / 'smplx').mkdir()
+    np.savez(tmp_path / 'smplx/SMPLX_MALE.npz', **content)
+    first = load('smallx', 'male', tmp_path)
+    (tmp_path / 'smplx/SMPLX_MALE.npz').unlink()
+    second = load('smallx', 'male', tmp_path)  # from the converted one
+    assert second is not first
+    for model in (first, second):
+        assert (model.n_betas, model.n_expressions) == (10, 10)
+        for i, side in enumerate('lr'):
+            np.testing.assert_array_equal(model.hands.mean[i], content[f'hands_mean{side}'])
+            components = content[f'hands_components{side}']
+            np.testing.assert_array_equal(model.hands.components[i], components)
+        np.testing.assert_array_equal(
+            model.landmarks.corners, content['f'][content['lmk_faces_idx']]
+        )
+        np.testing.assert_array_equal(model.landmarks.weights, content['lmk_bary_coords'])
+
+
+@pytest.mark.parametrize(
+    'change, problem',
+    [
+        (dict(shapedirs=np.zeros((V, 3, 25))), '25 columns'),
+        (dict(shapedirs=np.float64(1)), 'is no smallx model'),
+        (dict(hands_meanl=np.zeros(48)), 'hands_meanl'),
+        (dict(hands_componentsr=np.zeros((45, 48))), 'hands_componentsr'),
+        (dict(hands_componentsr=np.zeros(45)), 'hands_componentsr'),
+        (dict(hands_meanr=np.full(45, np.nan)), 'not finite'),
+        (dict(hands_meanr=None), 'lacks some of hands_meanl'),
+        (dict(lmk_faces_idx=np.full(51, 60)), 'faces that do not exist'),
+        (dict(lmk_faces_idx=np.full(51, -1)), 'faces that do not exist'),
+        (dict(lmk_faces_idx=np.zeros(51)), 'landmarks are float64'),
+        (dict(lmk_bary_coords=np.zeros((50, 3))), 'landmarks'),
+        (dict(lmk_bary_coords=np.full((51, 3), np.inf)), 'lmk_bary_coords'),
+        (dict(lmk_bary_coords=None), 'lacks some of lmk_faces_idx'),
+    ],
+)
+def test_damaged_hands_and_landmarks_are_told(arrays, tmp_path, change, problem):
+    content = {**whole_body(arrays), **change}
+    path = tmp_path / 'm.npz'
+    np.savez(path, **{key: value for key, value in content.items() if value is not None})
+    with pytest.raises(RawDataError, match=problem) as e:
+        read_official(path, SMALL_X)
+    assert str(path) in str(e.value)
+
+
+def test_a_program_among_the_objects_of_an_npz(arrays, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    content = whole_body(arrays)
+    np.savez('m.npz', **dict(content, joint2num=np.array({'a': Runs()}, dtype=object)))
+    with pytest.raises(RawDataError, match='system'):
+        read_official(tmp_path / 'm.npz', SMALL_X)
+    assert not (tmp_path / 'was_run').exists()
+
+
 class Runs:
     """A pickle of it calls os.system."""
 

@@ -43,6 +43,38 @@ def test_difficult_angles(angle):
     np.testing.assert_allclose(matrix, rotvec_to_matrix(rotvec), atol=1e-8)
 
 
+unit = st.tuples(st.floats(0, np.pi), st.floats(-np.pi, np.pi)).map(
+    lambda a: np.array([np.sin(a[0]) * np.cos(a[1]), np.sin(a[0]) * np.sin(a[1]), np.cos(a[0])])
+)
+
+
+@given(unit, st.floats(-200, 0))
+def test_small_angles_keep_all_their_digits(axis, exponent):
+    rotvec = axis * 10.0**exponent
+    back = matrix_to_rotvec(rotvec_to_matrix(rotvec))
+    np.testing.assert_allclose(back, rotvec, rtol=0, atol=1e-15 * 10.0**exponent)
+
+
+@given(unit, st.floats(-16, 0))
+def test_angles_near_pi(axis, exponent):
+    """At pi itself both directions of the axis are right."""
+    rotvec = axis * (np.pi - 10.0**exponent)
+    back = matrix_to_rotvec(rotvec_to_matrix(rotvec))
+    error = np.abs(back - rotvec).max()
+    if exponent < -14:
+        error = min(error, np.abs(back + rotvec).max())
+    assert error < 1e-13
+
+
+@given(unit, st.floats(0, np.pi))
+def test_the_matrix_is_the_rotation_that_its_vector_says(axis, angle):
+    """Rodrigues' formula."""
+    x, y, z = axis
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    expected = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+    np.testing.assert_allclose(rotvec_to_matrix(axis * angle), expected, rtol=0, atol=1e-14)
+
+
 def test_mirrors_are_refused():
     with pytest.raises(ValueError):
         matrix_to_rotvec(np.diag([1.0, 1, -1]))
