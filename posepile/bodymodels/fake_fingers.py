@@ -6,28 +6,29 @@ import numpy as np
 
 from posepile.simulate.skinning import smoothstep
 
-# Where the three joints of each finger are: shares of the hand's length, from the wrist along the
-# hand and across it, towards the thumb.
-_JOINTS = {
-    'index': ((0.5, 0.68, 0.82), (0.13, 0.13, 0.13)),
-    'middle': ((0.5, 0.68, 0.82), (0.045, 0.045, 0.045)),
-    'ring': ((0.5, 0.68, 0.82), (-0.045, -0.045, -0.045)),
-    'pinky': ((0.5, 0.68, 0.82), (-0.13, -0.13, -0.13)),
-    'thumb': ((0.15, 0.32, 0.48), (0.11, 0.155, 0.185)),
+# Where the three joints and the tip of each finger are: shares of the hand's length, from the wrist
+# along the hand and across it, towards the thumb.
+_ALONG = (0.5, 0.68, 0.82, 0.93)
+_PLACES = {
+    'index': (_ALONG, (0.13, 0.13, 0.13, 0.13)),
+    'middle': (_ALONG, (0.045, 0.045, 0.045, 0.045)),
+    'ring': (_ALONG, (-0.045, -0.045, -0.045, -0.045)),
+    'pinky': (_ALONG, (-0.13, -0.13, -0.13, -0.13)),
+    'thumb': ((0.15, 0.32, 0.48, 0.56), (0.11, 0.155, 0.185, 0.22)),
 }
 _THUMB_ENDS, _THUMB_BEGINS = 0.6, 0.135  # along and across the hand
 _BLEND = 0.15
 
 
 def finger_joints(points) -> dict:
-    """Joints (3,) by name, in T-pose: the hands are stretched out sideways, thumbs in front."""
+    """Joints and tips (3,) by name, in T-pose: hands are stretched sideways, thumbs in front."""
     joints = {}
     for side, sign in (('l', 1), ('r', -1)):
         wrist, length = points[f'{side}wri'], _hand_length(points, side)
-        for finger, places in _JOINTS.items():
-            for i, (along, across) in enumerate(zip(*places, strict=True), start=1):
+        for finger, places in _PLACES.items():
+            for part, along, across in zip(('1', '2', '3', '_skin'), *places, strict=True):
                 offset = length * np.array([sign * along, 0, across])
-                joints[f'{side}{finger}{i}'] = wrist + offset
+                joints[f'{side}{finger}{part}'] = wrist + offset
     return joints
 
 
@@ -44,7 +45,7 @@ def with_fingers(surface, points, names):
         for i, finger in enumerate(('pinky', 'ring', 'middle', 'index', 'thumb')):
             own = (fingers == i) & (of_hand > 0)
             shares = [of_hand[own]]
-            for start in _JOINTS[finger][0]:
+            for start in _PLACES[finger][0][:3]:
                 shares.append(of_hand[own] * smoothstep((along[own] - start) / _BLEND + 0.5))
             for k, name in enumerate((f'{side}wri', *(f'{side}{finger}{j}' for j in (1, 2, 3)))):
                 later = shares[k + 1] if k < 3 else 0

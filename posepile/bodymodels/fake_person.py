@@ -4,11 +4,15 @@ Proportions are those of the studio's bodies. Axes and units of the SMPL family:
 left, y up, z forwards; metres.
 """
 
+import dataclasses
+import functools
+
 import numpy as np
 
 from posepile.bodymodels.fake_face import eyeballs, face_joints, open_face, with_jaw
 from posepile.bodymodels.fake_fingers import finger_joints, with_fingers
 from posepile.bodymodels.fake_surface import RINGS, beside, joined, refined, tube
+from posepile.bodymodels.families import FAMILIES
 from posepile.simulate.body import LANDMARKS, Body
 from posepile.simulate.face_hands import FACE_NAMES
 
@@ -18,6 +22,25 @@ _N_EYEBALLS = 1092  # the last vertices of SMPL-X
 _SKIN = {'lto2': 'ltoe', 'lto3': 'ltoe2', 'rto2': 'rtoe', 'rto3': 'rtoe2', 'lthu': 'lthumb'} | {
     'rthu': 'rthumb'
 }
+
+
+@functools.cache
+def _topology(name):
+    """The triangles, and which vertex goes where so that keypoints are the official ones.
+
+    Both are the same for all genders: a vertex has the same place on all bodies of a family.
+    """
+    family = FAMILIES[name]
+    surface, points = _person('neutral', family)
+    free = np.ones(len(surface.vertices), bool)
+    places = []
+    for keypoint, index in family.keypoint_vertices.items():
+        target = points[f'{_SKIN.get(keypoint, keypoint)}_skin']
+        distance = np.linalg.norm(surface.vertices - target, axis=1)
+        old = int(np.argmin(np.where(free, distance, np.inf)))
+        free[old] = False
+        places.append((old, index))
+    return surface.faces, tuple(places)
 
 
 def person(gender, family):
@@ -31,6 +54,13 @@ def person(gender, family):
     Returns:
         :class:`~posepile.bodymodels.fake_surface.Surface`, dictionary of points.
     """
+    surface, points = _person(gender, family)
+    faces, places = _topology(family.name)
+    return dataclasses.replace(surface, faces=faces).reordered(places), points
+
+
+def _person(gender, family):
+    """The same with triangles and an order of vertices of its own."""
     body = Body.build(_STATURE[gender], female=gender == 'female')
     points = _points(body)
     names = family.joint_names
@@ -49,16 +79,7 @@ def person(gender, family):
         surface = open_face(surface, points, skeleton.rings['trunk'])
         surface = refined(surface, family.n_vertices - _N_EYEBALLS)
         surface = beside(surface, eyeballs(points, names))
-    free = np.ones(len(surface.vertices), bool)
-    places = []
-    for name, index in family.keypoint_vertices.items():
-        distance = np.linalg.norm(
-            surface.vertices - points[f'{_SKIN.get(name, name)}_skin'], axis=1
-        )
-        old = int(np.argmin(np.where(free, distance, np.inf)))
-        free[old] = False
-        places.append((old, index))
-    return surface.reordered(places), points
+    return surface, points
 
 
 class _Skeleton:

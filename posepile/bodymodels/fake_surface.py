@@ -157,11 +157,13 @@ def beside(*surfaces):
 
 
 def refined(surface, n_vertices):
-    """The surface with vertices in the middle of its largest triangles, ``n_vertices`` in all."""
-    a, b, c = np.moveaxis(surface.vertices[surface.faces], 1, 0)
-    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    """The surface with vertices in the middle of some triangles, ``n_vertices`` in all.
+
+    They are counted from the end, in the limb that was joined last, so that they are the same
+    whatever was done to the trunk.
+    """
     n_old = len(surface.vertices)
-    split = np.argsort(-area, kind='stable')[: n_vertices - n_old]
+    split = len(surface.faces) - 1000 + np.arange(n_vertices - n_old)
     corners = surface.faces[split]
     new = np.arange(n_old, n_vertices)
     faces = surface.faces.copy()

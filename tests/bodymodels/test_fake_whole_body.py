@@ -47,6 +47,25 @@ def test_sizes_are_the_official_ones(name, arrays):
     assert shapes == expected
 
 
+@pytest.mark.parametrize('make', [fake.make_smpl, fake.make_smplh, fake.make_smplx])
+def test_genders_share_their_topology(make):
+    """The same triangles, and vertices in the same places of bodies of other sizes."""
+    male, female = make('male'), make('female')
+    np.testing.assert_array_equal(male['f'], female['f'])
+    sizes = [np.ptp(a['v_template'], axis=0) for a in (male, female)]
+    scaled = male['v_template'] * (sizes[1] / sizes[0])
+    assert np.linalg.norm(scaled - female['v_template'], axis=1).max() < 0.03
+
+
+def test_kids_are_smooth(smplx_model):
+    """The infant's vertices belong to those of all genders."""
+    kid = smplx_model(np.zeros(165), kid_factor=0.8).vertices
+    a, b, _ = np.moveaxis(kid[smplx_model.faces], 1, 0)
+    assert np.linalg.norm(a - b, axis=1).max() < 80
+    adult = smplx_model(np.zeros(165)).vertices
+    assert 0.5 < np.ptp(kid[:, 1]) / np.ptp(adult[:, 1]) < 0.7
+
+
 def test_300_betas_and_100_expressions():
     assert fake.make_smplx('female', 0, 300, 100)['shapedirs'].shape == (10475, 3, 400)
 
