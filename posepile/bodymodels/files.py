@@ -96,7 +96,7 @@ def converted_path(name, gender, folder) -> str:
     return osp.join(folder, 'converted', name, full_gender(gender), 'model.npz')
 
 
-# Few are in use at a time, of some 100 MB each.
+# Few are in use at a time, of 50 to 250 MB each.
 @functools.lru_cache(maxsize=6)
 def _load(name, gender, folder, *_file_states):
     source, converted = official_path(name, gender, folder), converted_path(name, gender, folder)

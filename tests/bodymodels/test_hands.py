@@ -74,6 +74,14 @@ def test_parts_are_where_the_names_say(smplx_model, smplh_model):
     np.testing.assert_array_equal(whole_pose(smplx_model, **parts_x(3))[22 * 3 : 25 * 3], JAW_EYES)
 
 
+def test_order_of_the_fingers(smplx_model, smplh_model):
+    fingers = 'index1,index2,index3,middle1,middle2,middle3,pinky1,pinky2,pinky3,ring1,ring2,ring3'
+    fingers = [*fingers.split(','), 'thumb1', 'thumb2', 'thumb3']
+    expected = tuple(side + finger for side in 'lr' for finger in fingers)
+    assert smplx_model.joint_names[25:] == smplh_model.joint_names[22:] == expected
+    assert smplx_model.joint_names[22:25] == ('jaw', 'leyehf', 'reyehf')
+
+
 JAW_EYES = np.arange(9.0)
 
 

@@ -215,6 +215,22 @@ def test_expressions_are_further_directions():
     np.testing.assert_allclose(result.joints, expected.joints, rtol=0, atol=1e-9)
 
 
+def test_expressions_may_move_the_root():
+    """They do not in the official models; but parameters are exact whatever the model."""
+    rng = np.random.default_rng(13)
+    model = BodyModel('x', 'male', small_arrays(rng, n_expressions=2), 'abc')
+    pose, shape, expression, trans = (rng.normal(size=n) for n in (9, 2, 2, 3))
+    rotation, shift = Rotation.random(random_state=4).as_matrix(), rng.normal(size=3)
+    before = model(pose, shape, trans, expression=expression)
+    rest = model(np.zeros(9), shape, expression=expression)
+    root = model.root(shape, expression=expression)
+    np.testing.assert_allclose(root * 1000, rest.joints[0], rtol=0, atol=1e-9)
+    pose, trans = model.moved(pose, shape, trans, rotation, shift, expression=expression)
+    after = model(pose, shape, trans, expression=expression)
+    expected = before.vertices @ rotation.T + 1000 * shift
+    np.testing.assert_allclose(after.vertices, expected, rtol=0, atol=1e-8)
+
+
 def test_a_bent_elbow_moves_the_forearm_only(model):
     names = model.joint_names
     pose = np.zeros((24, 3))
