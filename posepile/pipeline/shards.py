@@ -109,10 +109,20 @@ class ShardWriter:
         self._archive.add(key, data=data)
 
     def add_image(self, path, jpeg):
-        """Append an image, unless another clip did: clips of several splits may share it."""
+        """Append an image, unless another clip did: clips of several splits may share it.
+
+        Raises:
+            ArchiveError: if theirs is another one.
+        """
         key = f'images/{path}'
         if key not in self._archive:
             self.add(key, jpeg)
+        elif self._archive[key] != jpeg:
+            raise ArchiveError(
+                self.path,
+                f'two clips have different images called {path}',
+                'Mend the crop paths in the main.py of the dataset.',
+            )
 
     def add_report(self, name, report):
         """Mark the clip as done, with its report."""

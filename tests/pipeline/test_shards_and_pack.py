@@ -314,6 +314,14 @@ def test_clips_of_several_splits_share_images(n_tasks):
     np.testing.assert_array_equal(val[1].image, test[1].image)
 
 
+def test_different_images_of_one_name_are_an_error():
+    def read_clip(i):
+        return read_noise_clip(0, split=(VALID, TEST)[i], frames=NoiseFrames(i, 4))
+
+    with pytest.raises(ArchiveError, match='two clips have different images called noise_down'):
+        make_crops(noise_recipe(read_clip, n_clips=2))
+
+
 def test_masks_made_elsewhere_are_attached(data_root):
     recipe = noise_recipe(mask_key_components=2)
     make_crops(recipe)
