@@ -90,6 +90,18 @@ def _smplx_files(gender):
     return tuple(f'{folder}/{name}' for folder in folders for name in names)
 
 
+# The pickles that came with MANO, of two genders and 10 betas.
+_SMPLH = Family(
+    name='smplh',
+    joint_names=_SMPL_JOINTS[:22] + _FINGER_JOINTS,
+    n_vertices=6890,
+    n_shapes=None,
+    files={gender: _smplh_files(gender) for gender in ('male', 'female')},
+    kid_template='smpl/kid_template.npy',
+    keypoint_vertices=dict(zip(_KEYPOINTS, _SMPL_VERTICES, strict=True)),
+    homepage='https://mano.is.tue.mpg.de (mano_v1_2.zip)',
+)
+
 FAMILIES = {
     'smpl': Family(
         name='smpl',
@@ -101,26 +113,12 @@ FAMILIES = {
         keypoint_vertices=dict(zip(_KEYPOINTS, _SMPL_VERTICES, strict=True)),
         homepage='https://smpl.is.tue.mpg.de (SMPL_python_v.1.1.0.zip)',
     ),
-    # The pickles that came with MANO, of two genders and 10 betas.
-    'smplh': Family(
-        name='smplh',
-        joint_names=_SMPL_JOINTS[:22] + _FINGER_JOINTS,
-        n_vertices=6890,
-        n_shapes=None,
-        files={gender: _smplh_files(gender) for gender in ('male', 'female')},
-        kid_template='smpl/kid_template.npy',
-        keypoint_vertices=dict(zip(_KEYPOINTS, _SMPL_VERTICES, strict=True)),
-        homepage='https://mano.is.tue.mpg.de (mano_v1_2.zip)',
-    ),
+    'smplh': _SMPLH,
     # The release for AMASS, of three genders and 16 betas.
-    'smplh16': Family(
+    'smplh16': dataclasses.replace(
+        _SMPLH,
         name='smplh16',
-        joint_names=_SMPL_JOINTS[:22] + _FINGER_JOINTS,
-        n_vertices=6890,
-        n_shapes=None,
         files={gender: (f'smplh16/{gender}/model.npz',) for gender in GENDERS},
-        kid_template='smpl/kid_template.npy',
-        keypoint_vertices=dict(zip(_KEYPOINTS, _SMPL_VERTICES, strict=True)),
         homepage='https://mano.is.tue.mpg.de (smplh.tar.xz)',
     ),
     'smplx': Family(

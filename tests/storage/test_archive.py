@@ -1,7 +1,6 @@
 """Archives appear whole or not at all, and their bytes depend on the content only."""
 
 import contextlib
-import hashlib
 import os
 import resource
 import signal
@@ -15,6 +14,7 @@ import pytest
 
 from posepile.errors import ArchiveError
 from posepile.storage import archive
+from tests.digests import digests
 
 #: What sorts beside the files below train/ without being one.
 OTHERS = ['trai', 'train-old/a', 'train.msgpack', 'train0']
@@ -26,10 +26,6 @@ def write(path, files=None):
         for key, data in (FILES if files is None else files).items():
             writer.add(key, data)
     return str(path)
-
-
-def digests(folder):
-    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
 
 
 def run_python(code, *args, **kwargs):

@@ -23,6 +23,7 @@ from posepile.ds.h36m.simulate_takes import (
     with_universal_bones,
 )
 from posepile.raw.video import VideoFrames
+from tests.digests import digests
 
 from .conftest import TAKES, blank_frames
 
@@ -178,16 +179,6 @@ def test_one_person_for_all_takes_of_a_subject():
     assert not np.array_equal(true_joints(walking, 0), true_joints(walking, 1))
 
 
-def checksums(root):
-    return {
-        os.path.relpath(os.path.join(folder, name), root): hashlib.md5(
-            open(os.path.join(folder, name), 'rb').read()
-        ).hexdigest()
-        for folder, _, names in os.walk(root)
-        for name in names
-    }
-
-
 def test_same_seed_same_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr(simulate_takes, 'TINY', TAKES[1:2])
     results = []
@@ -197,7 +188,7 @@ def test_same_seed_same_bytes(tmp_path, monkeypatch):
             if name != 'a':
                 patch.setattr(simulate, '_frames', blank_frames)
             simulate.simulate(tmp_path / name, seed=seed)
-        results.append(checksums(tmp_path / name))
+        results.append(digests(tmp_path / name))
     a, b, c = results
     videos = {path for path in a if 'Videos' in path}
     assert set(a) == set(b) == set(c)

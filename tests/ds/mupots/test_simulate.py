@@ -1,6 +1,5 @@
 """The simulated release has what is known of the real one, and what is wrong with it."""
 
-import hashlib
 import os
 import pickle
 
@@ -14,6 +13,7 @@ from posepile.ds.mupots.simulate_boxes import detections_in_frame
 from posepile.ds.mupots.simulate_takes import TINY, Take, takes_of
 from posepile.raw.images import read_image
 from posepile.util import TEST, VALID
+from tests.digests import digests
 
 SHORT = (
     Take(3, 1, 1),
@@ -25,16 +25,6 @@ SHORT = (
 @pytest.fixture
 def short(monkeypatch):
     monkeypatch.setattr(simulate_takes, 'TINY', SHORT)
-
-
-def digests(folder):
-    return {
-        os.path.relpath(os.path.join(parent, name), folder): hashlib.sha256(
-            open(os.path.join(parent, name), 'rb').read()
-        ).hexdigest()
-        for parent, _, names in os.walk(folder)
-        for name in names
-    }
 
 
 def test_files_and_their_contents(short, tmp_path):

@@ -1,6 +1,5 @@
 """The simulated release has what is known of the real one."""
 
-import hashlib
 import os
 import pickle
 
@@ -16,6 +15,7 @@ from posepile.ds.tdhp.simulate_takes import TINY, Sequence
 from posepile.raw.images import read_image
 from posepile.raw.video import VideoFrames
 from posepile.simulate.truth import save_truth
+from tests.digests import digests
 
 SHORT = (Sequence(1, 1, 'walk', 3, (0,), is_mask_in_two=True),)
 SHORT_TEST = (simulate_takes.TestSequence(5, 'kick', (1, 0), excess=1, place=(-570, 390)),)
@@ -27,16 +27,6 @@ def short(monkeypatch, tmp_path):
     save_truth('mupots_yolo', [])
     monkeypatch.setattr(simulate_takes, 'TINY', SHORT)
     monkeypatch.setattr(simulate_takes, 'TINY_TEST', SHORT_TEST)
-
-
-def digests(folder):
-    return {
-        os.path.relpath(os.path.join(parent, name), folder): hashlib.sha256(
-            open(os.path.join(parent, name), 'rb').read()
-        ).hexdigest()
-        for parent, _, names in os.walk(folder)
-        for name in names
-    }
 
 
 def test_files_and_their_contents(short, tmp_path):
